@@ -1,0 +1,222 @@
+"""One function for each kind of layer: Keras tensors in, a Keras tensor out.
+
+Built-in Keras 3 layers alone, all of which have a tf_keras twin and become built-in TFLite operators that take int8;
+every layer has a name that starts with the architecture's layer name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+# Channels squeezed to a quarter, as in MobileNetV3 (10.1109/ICCV.2019.00140).
+_SE_RATIO = 4
+
+
+@dataclass(frozen=True)
+class Style:
+    """What holds for all blocks of a model.
+
+    Args:
+        batch_norm_momentum: float in [0, 1). Defaults to `0.9`.
+        kernel_l2: float, weight of the kernels' L2 penalty. Defaults to `0.0`.
+    """
+
+    batch_norm_momentum: float = 0.9
+    kernel_l2: float = 0.0
+
+    def regularizer(self):
+        """A new Keras regularizer, or None."""
+        return keras.regularizers.L2(self.kernel_l2) if self.kernel_l2 else None
+
+
+def build_block(layer, tensors, style):
+    """Builds the Keras layers of one layer.
+
+    Args:
+        layer: Layer.
+        tensors: list of Keras tensors, the outputs of the layer's inputs in order.
+        style: Style.
+
+    Returns:
+        Keras tensor.
+    """
+    return _BLOCKS[layer.kind](layer, tensors, style)
+
+
+def _input(layer, tensors, style):
+    return keras.Input(layer.params["shape"], name=layer.name)
+
+
+def _conv(layer, tensors, style):
+    (x,) = tensors
+    y = _convolved(x, layer, style, layer.name)
+    y = _squeeze_excite(y, layer.name, style) if layer.params["se"] else y
+    return _shortcut(x, y, layer)
+
+
+def _separable_conv(layer, tensors, style):
+    (x,) = tensors
+    y = _depthwise(x, layer, style)
+    y = _squeeze_excite(y, layer.name, style) if layer.params["se"] else y
+    y = _convolved(y, layer, style, f"{layer.name}_point", kernel=1, stride=1)
+    return _shortcut(x, y, layer)
+
+
+def _inverted_bottleneck(layer, tensors, style):
+    # Sandler et al., MobileNetV2, 10.1109/CVPR.2018.00474.
+    (x,) = tensors
+    inner = x.shape[-1] * layer.params["expansion"]
+    y = x
+    if layer.params["expansion"] > 1:
+        y = _convolved(x, layer, style, f"{layer.name}_expand", filters=inner, kernel=1, stride=1)
+    y = _depthwise(y, layer, style)
+    return _projected(x, y, layer, style)
+
+
+def _fused_inverted_bottleneck(layer, tensors, style):
+    # Tan & Le, EfficientNetV2, arXiv:2104.00298.
+    (x,) = tensors
+    inner = x.shape[-1] * layer.params["expansion"]
+    y = _convolved(x, layer, style, f"{layer.name}_expand", filters=inner)
+    return _projected(x, y, layer, style)
+
+
+def _residual(layer, tensors, style):
+    # He et al., 10.1109/CVPR.2016.90, the basic block.
+    (x,) = tensors
+    params = layer.params
+    y = _convolved(x, layer, style, f"{layer.name}_first")
+    last = "linear" if params["skip"] else params["activation"]
+    y = _convolved(y, layer, style, f"{layer.name}_second", stride=1, activation=last)
+    y = _squeeze_excite(y, layer.name, style) if params["se"] else y
+    if not params["skip"]:
+        return y
+    if params["stride"] != 1 or x.shape[-1] != params["filters"]:
+        x = _convolved(x, layer, style, f"{layer.name}_shortcut", kernel=1, activation="linear")
+    y = layers.Add(name=f"{layer.name}_add")([x, y])
+    return _activated(y, params["activation"], layer.name)
+
+
+def _pool(pooling):
+    def block(layer, tensors, style):
+        params = layer.params
+        return pooling(params["size"], strides=params["stride"], padding=params["padding"], name=layer.name)(tensors[0])
+
+    return block
+
+
+def _global_average_pool(layer, tensors, style):
+    return layers.GlobalAveragePooling2D(name=layer.name)(tensors[0])
+
+
+def _flatten(layer, tensors, style):
+    return layers.Flatten(name=layer.name)(tensors[0])
+
+
+def _dense(layer, tensors, style):
+    units = layer.params["units"]
+    y = layers.Dense(units, kernel_regularizer=style.regularizer(), name=layer.name)(tensors[0])
+    return _activated(y, layer.params["activation"], layer.name)
+
+
+def _dropout(layer, tensors, style):
+    return layers.Dropout(layer.params["rate"], name=layer.name)(tensors[0])
+
+
+def _add(layer, tensors, style):
+    return layers.Add(name=layer.name)(tensors)
+
+
+def _concat(layer, tensors, style):
+    return layers.Concatenate(name=layer.name)(tensors)
+
+
+def _classifier(layer, tensors, style):
+    params = layer.params
+    dense = layers.Dense(
+        params["classes"], activation=params["activation"], kernel_regularizer=style.regularizer(), name=layer.name
+    )
+    return dense(tensors[0])
+
+
+def _convolved(x, layer, style, name, **changes):
+    params = {**layer.params, **changes}
+    y = layers.Conv2D(
+        params["filters"],
+        params["kernel"],
+        strides=params["stride"],
+        padding="same",
+        use_bias=not params["batch_norm"],
+        kernel_regularizer=style.regularizer(),
+        name=f"{name}_conv",
+    )(x)
+    return _activated(_normalized(y, params["batch_norm"], style, name), params["activation"], name)
+
+
+def _depthwise(x, layer, style):
+    params, name = layer.params, f"{layer.name}_depth"
+    y = layers.DepthwiseConv2D(
+        params["kernel"],
+        strides=params["stride"],
+        padding="same",
+        use_bias=not params["batch_norm"],
+        depthwise_regularizer=style.regularizer(),
+        name=f"{name}_conv",
+    )(x)
+    return _activated(_normalized(y, params["batch_norm"], style, name), params["activation"], name)
+
+
+def _projected(x, y, layer, style):
+    y = _squeeze_excite(y, layer.name, style) if layer.params["se"] else y
+    y = _convolved(y, layer, style, f"{layer.name}_project", kernel=1, stride=1, activation="linear")
+    return _shortcut(x, y, layer)
+
+
+def _shortcut(x, y, layer):
+    return layers.Add(name=f"{layer.name}_add")([x, y]) if layer.params["skip"] else y
+
+
+def _squeeze_excite(x, name, style):
+    channels = x.shape[-1]
+    y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_pool")(x)
+    y = layers.Conv2D(
+        max(1, channels // _SE_RATIO), 1, kernel_regularizer=style.regularizer(), name=f"{name}_se_squeeze"
+    )(y)
+    y = layers.ReLU(name=f"{name}_se_relu")(y)
+    y = layers.Conv2D(channels, 1, kernel_regularizer=style.regularizer(), name=f"{name}_se_excite")(y)
+    y = layers.Activation("hard_sigmoid", name=f"{name}_se_gate")(y)
+    return layers.Multiply(name=f"{name}_se_scale")([x, y])
+
+
+def _normalized(x, is_on, style, name):
+    return layers.BatchNormalization(momentum=style.batch_norm_momentum, name=f"{name}_bn")(x) if is_on else x
+
+
+def _activated(x, activation, name):
+    if activation == "linear":
+        return x
+    if activation == "hard_swish":
+        return layers.Activation("hard_silu", name=f"{name}_hard_swish")(x)
+    return layers.ReLU(max_value=6.0 if activation == "relu6" else None, name=f"{name}_{activation}")(x)
+
+
+_BLOCKS = {
+    "input": _input,
+    "conv": _conv,
+    "separable_conv": _separable_conv,
+    "inverted_bottleneck": _inverted_bottleneck,
+    "fused_inverted_bottleneck": _fused_inverted_bottleneck,
+    "residual": _residual,
+    "max_pool": _pool(layers.MaxPooling2D),
+    "average_pool": _pool(layers.AveragePooling2D),
+    "global_average_pool": _global_average_pool,
+    "flatten": _flatten,
+    "dense": _dense,
+    "dropout": _dropout,
+    "add": _add,
+    "concat": _concat,
+    "classifier": _classifier,
+}

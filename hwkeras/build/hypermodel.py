@@ -1,0 +1,232 @@
+"""A space as a keras-tuner hypermodel that any tuner can search."""
+
+from __future__ import annotations
+
+import inspect
+
+import keras
+import keras_tuner
+
+from hwkeras.build.fit_plan import FitPlan
+from hwkeras.build.fit_plan import label_shape
+from hwkeras.build.model import build_model
+from hwkeras.build.schedule import CosineRate
+from hwkeras.build.schedule import batch_norm_momentum
+from hwkeras.build.schedule import peak_learning_rate
+from hwkeras.errors import UserError
+
+# The name by which `fit` knows an optimizer of ours from one that somebody compiled over it.
+_OPTIMIZER_NAME = "hwkeras_adam"
+_CONSTANT_RATE = 2e-3
+_SPARSE_LOSS = "sparse_categorical_crossentropy"
+_LOSSES = {"softmax": _SPARSE_LOSS, "sigmoid": "binary_crossentropy"}
+
+
+class HardwareHyperModel(keras_tuner.HyperModel):
+    """Builds, compiles and fits the networks of a space.
+
+    What is not given is chosen, and what is given is kept. Chosen are: Adam whose rate rises briefly and falls by a
+    cosine over the steps of the training; the cross-entropy that suits the labels; accuracy.
+
+    Args:
+        space: object with `declare(hp)` and `architecture(hp)`, such as `space.ImageSpace`.
+        optimizer: str, dict, or keras Optimizer, copied for each model. Defaults to `None`, chosen.
+        loss: as for `model.compile`. Defaults to `None`, chosen by the labels.
+        metrics: list as for `model.compile`. Defaults to `None`, `["accuracy"]`.
+
+    Raises:
+        UserError: not a space.
+    """
+
+    def __init__(self, space, optimizer=None, loss=None, metrics=None):
+        if not is_space(space):
+            raise UserError(
+                f"`space` must have declare(hp) and architecture(hp). Received: space={space!r}. For a build(hp) "
+                "function use as_hypermodel(build)."
+            )
+        self.space = space
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        super().__init__()
+
+    @property
+    def input_shape(self):
+        """Tuple of ints, without the batch."""
+        return self.space.input_shape
+
+    @property
+    def num_classes(self):
+        """int."""
+        return self.space.num_classes
+
+    def declare_hyperparameters(self, hp):
+        """Registers every hyperparameter of the space, those of dormant scopes too.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+        """
+        self.space.declare(hp)
+
+    def architecture(self, hp):
+        """The network of a set of values, not built.
+
+        Args:
+            hp: keras_tuner.HyperParameters, declared.
+
+        Returns:
+            `space.Architecture`.
+        """
+        return self.space.architecture(hp)
+
+    def build(self, hp):
+        """Declares, builds, compiles.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+
+        Returns:
+            keras.Model, compiled.
+
+        Raises:
+            UserError: no loss was given for a network that does not end in a classifier.
+        """
+        self.space.declare(hp)
+        architecture = self.space.architecture(hp)
+        model = build_model(architecture)
+        loss = self._usual_loss(architecture) if self.loss is None else self.loss
+        model.compile(optimizer=self._new_optimizer(), loss=loss, metrics=self._new_metrics())
+        return model
+
+    def fit(self, hp, model, *args, **kwargs):
+        """Trains the model by `model.fit`, with rate and batch-normalization momentum suited to the number of steps.
+
+        The rate is set only on the optimizer chosen here, and no more once a callback sets another.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+            model: keras.Model of `build`.
+            *args: as for `model.fit`.
+            **kwargs: as for `model.fit`.
+
+        Returns:
+            keras History.
+        """
+        arguments = inspect.signature(model.fit).bind(*args, **kwargs).arguments
+        self._suit_loss(model, label_shape(arguments))
+        plan = FitPlan.of(arguments)
+        if plan is None:
+            return model.fit(**arguments)
+        _set_momentum(model, batch_norm_momentum(plan.num_steps))
+        callbacks = arguments.get("callbacks") or []
+        callbacks = callbacks if isinstance(callbacks, (list, tuple, keras.callbacks.CallbackList)) else [callbacks]
+        if _is_own(model.optimizer) and not isinstance(callbacks, keras.callbacks.CallbackList):
+            rate = CosineRate(plan.steps_per_epoch, plan.num_epochs, peak_learning_rate(plan.batch_size))
+            # First, so that the rate a user's callback sets stands.
+            arguments["callbacks"] = [rate, *callbacks]
+        return model.fit(**arguments)
+
+    def _new_optimizer(self):
+        if self.optimizer is None:
+            return keras.optimizers.Adam(_CONSTANT_RATE, name=_OPTIMIZER_NAME)
+        if isinstance(self.optimizer, keras.optimizers.Optimizer):
+            return type(self.optimizer).from_config(self.optimizer.get_config())
+        return keras.optimizers.get(self.optimizer)
+
+    def _new_metrics(self):
+        if self.metrics is None:
+            return ["accuracy"]
+        return [
+            type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+            for metric in self.metrics
+        ]
+
+    def _usual_loss(self, architecture):
+        last = architecture.layers[-1]
+        if last.kind != "classifier":
+            raise UserError(
+                f"`loss` must be given for a network that does not end in a classifier. Received: loss=None and a last "
+                f"layer of kind {last.kind!r}. Pass for example loss='mse'."
+            )
+        return _LOSSES[last.params["activation"]]
+
+    def _suit_loss(self, model, labels):
+        is_chosen = self.loss is None and model.loss == _SPARSE_LOSS
+        if not is_chosen or labels is None or len(labels) != 2 or labels[1] != model.output_shape[-1]:
+            return
+        metrics = model.get_compile_config()["metrics"] if self.metrics is None else None
+        metrics = keras.saving.deserialize_keras_object(metrics) if metrics else self._new_metrics()
+        model.compile(optimizer=model.optimizer, loss="categorical_crossentropy", metrics=metrics)
+
+
+class BuildFunction(keras_tuner.HyperModel):
+    """A `build(hp)` function as a hypermodel.
+
+    Args:
+        function: function of `keras_tuner.HyperParameters` that returns a compiled keras.Model.
+    """
+
+    def __init__(self, function):
+        self.function = function
+        super().__init__()
+
+    def build(self, hp):
+        """Calls the function.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+
+        Returns:
+            What the function returns.
+        """
+        return self.function(hp)
+
+
+def as_hypermodel(obj):
+    """Makes a hypermodel of whatever says what to search.
+
+    Args:
+        obj: keras_tuner.HyperModel, which is returned as it is; a space with `declare(hp)` and `architecture(hp)`; or a
+            function `build(hp)` that returns a compiled keras.Model.
+
+    Returns:
+        keras_tuner.HyperModel.
+
+    Raises:
+        UserError: none of these, a class, or a single Keras model.
+    """
+    if isinstance(obj, keras_tuner.HyperModel):
+        return obj
+    is_known = not isinstance(obj, (type, keras.layers.Layer))
+    if is_known and is_space(obj):
+        return HardwareHyperModel(obj)
+    if is_known and callable(obj):
+        return BuildFunction(obj)
+    raise UserError(
+        "A search takes one of hwkeras.spaces, a keras_tuner.HyperModel, or a function build(hp) that returns a "
+        f"compiled keras.Model. Received: {obj!r}. Of a class pass an instance; a single model goes to compress or "
+        "benchmark."
+    )
+
+
+def is_space(obj):
+    """Whether an object has the two methods of a space.
+
+    Args:
+        obj: any object.
+
+    Returns:
+        bool.
+    """
+    return callable(getattr(obj, "declare", None)) and callable(getattr(obj, "architecture", None))
+
+
+def _is_own(optimizer):
+    # Mixed precision wraps the optimizer given.
+    return getattr(optimizer, "inner_optimizer", optimizer).name == _OPTIMIZER_NAME
+
+
+def _set_momentum(model, momentum):
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum

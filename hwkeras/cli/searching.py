@@ -1,0 +1,191 @@
+"""`hwkeras search`."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import importlib.util
+import pathlib
+
+import click
+
+from hwkeras.cli.output import JsonOutput
+from hwkeras.errors import UserError
+
+# Steps of training a candidate gets when `--epochs` is not given: enough to rank small networks (see README).
+_DEFAULT_STEPS = 1000
+_MAX_DEFAULT_EPOCHS = 30
+
+
+@click.command()
+@click.argument("data", default="digits")
+@click.option(
+    "--space", default="image", show_default=True, help="`image`, or your build(hp): FILE.py:NAME or MODULE:NAME."
+)
+@click.option("--device", default="local", show_default=True, help="Where latency is measured; see `hwkeras devices`.")
+@click.option(
+    "--objective", "objectives", multiple=True, help="Metric to optimize; repeatable. [default: accuracy, latency_ms]"
+)
+@click.option(
+    "--limit", "limits", multiple=True, help="Such as latency=5ms, size=200KiB, peak_ram=96KiB, macs=3M; repeatable."
+)
+@click.option("--precision", default="float32,int8", show_default=True, help="Of float32, float16, dynamic, int8.")
+@click.option("--oracle", default="evolution", show_default=True, help="Who proposes: evolution, random.")
+@click.option("--trials", type=click.IntRange(1), default=None, help="Networks to train. [default: 10]")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    help="Begin no trial that would end later. [default: 3 without --trials]",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=None, help="Epochs for each network. [default: by the data's size]"
+)
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1),
+    default=1,
+    show_default=True,
+    help="Trials at a time; one, so that no trial disturbs another's latency.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    default=None,
+    help="Directory of the run. [default: runs/DATA-TIME]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+def search(data, out, as_json, **asked):
+    """Search for the networks worth shipping on DATA.
+
+    DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test, y_test],
+    or a folder of class folders with images.
+    """
+    with JsonOutput(as_json) as output:
+        out = out or pathlib.Path("runs") / f"{_stem(data)}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        tuner, dataset = _prepare(data, out, asked)
+        results = _search(tuner, dataset, asked, live=not as_json)
+        output.put(results)
+
+
+def _prepare(data, out, asked):
+    """Checks everything that can be checked before the first file is written."""
+    _check_directory(out, asked["resume"])
+    from hwkeras import oracles
+    from hwkeras.convert import check_precisions
+    from hwkeras.data import load_dataset
+    from hwkeras.measure import open_meter
+    from hwkeras.objectives import Limit
+    from hwkeras.objectives import Objective
+
+    precisions = check_precisions([name.strip() for name in asked["precision"].split(",")])
+    limits = [Limit.parse(limit) for limit in asked["limits"]]
+    objectives = [Objective.parse(objective) for objective in asked["objectives"] or ("accuracy", "latency_ms")]
+    oracles.get(asked["oracle"])
+    meter = open_meter(asked["device"])
+    dataset = load_dataset(data, seed=asked["seed"])
+    space = _open_space(asked["space"], dataset)
+
+    from hwkeras.search import HardwareTuner
+
+    tuner = HardwareTuner(
+        space,
+        objectives=objectives,
+        limits=limits,
+        device=asked["device"],
+        meter=meter,
+        precision=precisions,
+        oracle=asked["oracle"],
+        max_trials=asked["trials"] or 10,
+        max_minutes=asked["minutes"] or (None if asked["trials"] else 3),
+        seed=asked["seed"],
+        directory=out,
+        data_facts={
+            "name": dataset.name,
+            "class_names": [str(name) for name in dataset.class_names],
+            "preprocessing": dict(dataset.preprocessing),
+        },
+    )
+    return tuner, dataset
+
+
+def _search(tuner, dataset, asked, live):
+    from hwkeras.cli.progress import LiveProgress
+    from hwkeras.report import print_front
+    from hwkeras.report import write_page
+
+    epochs = asked["epochs"] or _default_epochs(len(dataset.x_train), asked["batch_size"])
+    with LiveProgress(tuner, enabled=live):
+        tuner.search(
+            dataset.x_train,
+            dataset.y_train,
+            validation_data=(dataset.x_valid, dataset.y_valid),
+            epochs=epochs,
+            batch_size=asked["batch_size"],
+        )
+    results = tuner.export_front()
+    write_page(results, tuner.run.directory / "report.html")
+    if live:
+        print_front(results)
+        click.echo(f"Bundles, results and report: {tuner.run.directory}")
+    for entry in [*results["front"], *results["candidates"], results["best"]]:
+        entry["file"] = str(tuner.run.directory / entry["file"])
+    return results
+
+
+def _stem(data):
+    return pathlib.Path(data).stem or "data"
+
+
+def _check_directory(out, resume):
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out names a directory. Received: {out}, a file.")
+    has_run = (out / "search.json").exists()
+    if has_run and not resume:
+        raise UserError(
+            f"A run is not overwritten. Received: --out {out}, which holds one. Pass --resume to go on with it, or another --out."
+        )
+    if resume and not has_run and not out.exists():
+        raise UserError(
+            f"--resume goes on with a run. Received: --out {out}, which does not exist. Leave --resume away to start one."
+        )
+    if out.exists() and not has_run and any(out.iterdir()) and not (out / "oracle.json").exists():
+        raise UserError(f"--out must be new, empty or a run. Received: {out}, which holds other files.")
+
+
+def _default_epochs(num_samples, batch_size):
+    return max(1, min(_MAX_DEFAULT_EPOCHS, round(_DEFAULT_STEPS * batch_size / num_samples)))
+
+
+def _open_space(name, dataset):
+    if name == "image":
+        from hwkeras.build.spaces import Image
+
+        return Image(input_shape=dataset.input_shape, num_classes=dataset.num_classes)
+    source, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise UserError(f"`--space` is `image`, or your own as FILE.py:NAME or MODULE:NAME. Received: --space {name}.")
+    found = getattr(_import(source, name), attribute, None)
+    if found is None:
+        raise UserError(
+            f"`--space` must name something that exists. Received: --space {name}; {source} has no {attribute!r}."
+        )
+    return found
+
+
+def _import(source, name):
+    path = pathlib.Path(source)
+    try:
+        if path.suffix != ".py":
+            return importlib.import_module(source)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    except (ImportError, FileNotFoundError, SyntaxError) as error:
+        raise UserError(
+            f"`--space` must name Python code that can be imported. Received: --space {name} ({error})."
+        ) from error

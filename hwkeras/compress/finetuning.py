@@ -1,0 +1,149 @@
+"""Fine-tuning between the compression steps: tf_keras' `fit`, with the loss the Keras 3 model was compiled with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from hwkeras.compress.legacy import tf_keras
+from hwkeras.errors import CompressionError
+from hwkeras.errors import UserError
+
+# What of `fit` may be given: nothing that changes the number of steps, from which the pruning schedule is made.
+FIT_ARGUMENTS = (
+    "callbacks",
+    "class_weight",
+    "sample_weight",
+    "shuffle",
+    "validation_batch_size",
+    "validation_freq",
+    "verbose",
+)
+_PROBE_SAMPLES = 32
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How each compression step trains the model.
+
+    Args:
+        loss: tf_keras loss.
+        x: numpy array, or list of them for several inputs, first axis the samples.
+        y: labels as the loss takes them.
+        validation_data: tuple `(x, y)` or None.
+        epochs: int, of each step.
+        batch_size: int.
+        learning_rate: float, of Adam.
+        fit_arguments: mapping of further `fit` arguments, keys of `FIT_ARGUMENTS`.
+    """
+
+    loss: Any
+    x: Any
+    y: Any
+    validation_data: Any
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    fit_arguments: Mapping[str, Any]
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "learning_rate"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise UserError(f"`{name}` must be positive. Received: {name}={value}. Defaults serve: leave it out.")
+        unknown = sorted(set(self.fit_arguments) - set(FIT_ARGUMENTS))
+        if unknown:
+            raise UserError(
+                f"Of `fit`, `compress` passes on {', '.join(FIT_ARGUMENTS)}. Received: {', '.join(unknown)}. "
+                "Give `epochs`, `batch_size` and `validation_data` for the rest."
+            )
+
+    @property
+    def num_steps(self):
+        """int, optimizer steps of one fine-tuning."""
+        return math.ceil(len(self.y) / self.batch_size) * self.epochs
+
+    def fit(self, model, callbacks=()):
+        """Trains a tf_keras model in place.
+
+        Args:
+            model: tf_keras.Model; compiled here.
+            callbacks: tf_keras callbacks of the step itself, run before the user's.
+
+        Returns:
+            Dict of metric name to tuple of floats, one per epoch.
+
+        Raises:
+            CompressionError: the loss ended as NaN or infinite.
+        """
+        is_classifier = "crossentropy" in getattr(self.loss, "__name__", type(self.loss).__name__).lower()
+        optimizer = tf_keras.optimizers.Adam(self.learning_rate)
+        model.compile(optimizer=optimizer, loss=self.loss, metrics=["accuracy"] if is_classifier else None)
+        arguments = {"verbose": 0, **self.fit_arguments}
+        arguments["callbacks"] = [*callbacks, *(arguments.get("callbacks") or ())]
+        history = model.fit(
+            self.x,
+            self.y,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation_data=self.validation_data,
+            **arguments,
+        ).history
+        if not math.isfinite(history["loss"][-1]):
+            raise CompressionError(
+                f"Fine-tuning must end with a finite loss. Received: loss={history['loss'][-1]} after {self.epochs} "
+                f"epochs at learning_rate={self.learning_rate:g}. Lower `learning_rate`, or check the data for NaN."
+            )
+        return {name: tuple(float(value) for value in values) for name, values in history.items()}
+
+
+def legacy_loss(model, x, y):
+    """The tf_keras loss that fine-tuning uses.
+
+    Args:
+        model: keras.Model; a compiled one gives its loss.
+        x: numpy array or list of them.
+        y: labels.
+
+    Returns:
+        A tf_keras loss. Of a model that is not compiled: sparse categorical cross-entropy for one integer label per
+        sample, on probabilities or logits as the model's outputs show.
+
+    Raises:
+        UserError: a loss tf_keras lacks, or none that can be told from the labels.
+    """
+    configuration = model.get_compile_config() if model.compiled else None
+    if configuration:
+        return _translated(configuration["loss"])
+    labels = np.asarray(y)
+    sample = keras.ops.convert_to_numpy(model(_first(x, _PROBE_SAMPLES), training=False))
+    is_class = np.issubdtype(labels.dtype, np.integer) and labels.size == len(labels) and sample.shape[-1] > 1
+    if not is_class:
+        raise UserError(
+            "`compress` tells the loss of an uncompiled model only for one integer class per sample. Received: labels "
+            f"of dtype {labels.dtype} and shape {labels.shape}. Call `model.compile(loss=...)` before compressing."
+        )
+    is_probability = sample.min() >= 0 and np.allclose(sample.sum(-1), 1, atol=1e-3)
+    return tf_keras.losses.SparseCategoricalCrossentropy(from_logits=not is_probability)
+
+
+def _translated(loss):
+    class_name, config = (loss, {}) if isinstance(loss, str) else (None, None)
+    if isinstance(loss, dict) and str(loss.get("module")).startswith("keras."):
+        class_name, config = loss["class_name"], loss["config"]
+    try:
+        return tf_keras.losses.get(class_name) if not config else getattr(tf_keras.losses, class_name)(**config)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(
+            "`compress` fine-tunes with one built-in loss. Received: a model compiled with the loss "
+            f"{loss!r}, which has no equal in tf_keras. Compile it with a built-in Keras loss first."
+        ) from error
+
+
+def _first(x, count):
+    return [part[:count] for part in x] if isinstance(x, list) else x[:count]

@@ -1,0 +1,60 @@
+"""Arrays of an `.npz` file. Nothing pickled is ever read."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+
+import numpy as np
+
+from hwkeras.errors import DataError
+
+
+def read_archive(path):
+    """Reads the training and test arrays of an `.npz`.
+
+    Args:
+        path: `pathlib.Path` of a file with `x_train` and `y_train` (or `x` and `y`), and perhaps `x_test`, `y_test`.
+
+    Returns:
+        tuple `(train, test)` of tuples `(x, y)`; `test` is None where the file has none.
+
+    Raises:
+        DataError: no `.npz`, corrupt, with pickled objects, or without the keys.
+    """
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"A data file must be an .npz archive (numpy.savez). Received: {path}, which is not one.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return _train(archive, path), _test(archive, path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise DataError(f"The archive must be readable. Received: {path}, corrupt ({error}). Save it again.") from error
+
+
+def _train(archive, path):
+    for names in (("x_train", "y_train"), ("x", "y")):
+        if all(name in archive.files for name in names):
+            return tuple(_array(archive, name, path) for name in names)
+    raise DataError(
+        f"An .npz must hold x_train and y_train (or x and y). Received: {path} with "
+        f"{', '.join(sorted(archive.files)) or 'no arrays'}."
+    )
+
+
+def _test(archive, path):
+    present = [name for name in ("x_test", "y_test") if name in archive.files]
+    if len(present) == 1:
+        raise DataError(f"x_test and y_test belong together. Received: {path} with {present[0]} only.")
+    return tuple(_array(archive, name, path) for name in present) or None
+
+
+def _array(archive, name, path):
+    try:
+        return archive[name]
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise DataError(f"The archive must be readable. Received: {path}, corrupt {name!r} ({error}).") from error
+        raise DataError(
+            f"Arrays must be of numbers or strings; pickled objects are never loaded. Received: {name!r} of dtype object "
+            f"in {path}. Save it as a regular array, for strings with dtype str."
+        ) from error

@@ -1,0 +1,117 @@
+"""A data set: what candidates train on, what scores them, and what nobody looks at before the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+
+from hwkeras.data.digest import fingerprint
+from hwkeras.data.labels import Classes
+from hwkeras.data.pixels import find_scale
+from hwkeras.data.pixels import require_images
+from hwkeras.data.pixels import scaled
+from hwkeras.data.splitting import split_indices
+from hwkeras.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and their classes.
+
+    Args:
+        x_train: float32 array of shape (num_train, height, width, channels).
+        y_train: int64 array of shape (num_train,), class indices from 0.
+        x_valid: float32 array, a stratified part held back of the training data; it scores candidates.
+        y_valid: int64 array.
+        x_test: float32 array, or None: untouched by the search, for one final independent score.
+        y_test: int64 array, or None.
+        num_classes: int.
+        class_names: tuple of str, by index.
+        name: str.
+        fingerprint: str, SHA-256 of all arrays.
+        preprocessing: dict that says what was done to the raw data: `"scale"` (factor of the pixels) and
+            `"channel_axis_added"`, for folders also `"image_size"` and `"color"`. A device must do the same.
+    """
+
+    x_train: np.ndarray = field(repr=False)
+    y_train: np.ndarray = field(repr=False)
+    x_valid: np.ndarray = field(repr=False)
+    y_valid: np.ndarray = field(repr=False)
+    x_test: np.ndarray | None = field(repr=False)
+    y_test: np.ndarray | None = field(repr=False)
+    num_classes: int
+    class_names: tuple[str, ...]
+    name: str
+    fingerprint: str
+    preprocessing: Mapping
+
+    @property
+    def input_shape(self):
+        """Shape of one sample: (height, width, channels)."""
+        return tuple(self.x_train.shape[1:])
+
+
+def make_dataset(name, train, test=None, *, validation_share=0.2, seed=0, scale=None, notes=None):
+    """Checks raw arrays and makes them a data set.
+
+    Args:
+        name: str.
+        train: tuple `(x, y)` of raw arrays.
+        test: tuple `(x, y)` of raw arrays, kept untouched. Defaults to `None`.
+        validation_share: float in (0, 1), of the training data. Defaults to `0.2`.
+        seed: int, for the split. Defaults to `0`.
+        scale: float, factor of the pixels. Defaults to `None`: found from the training pixels.
+        notes: dict that joins `preprocessing`. Defaults to `None`.
+
+    Returns:
+        Dataset.
+
+    Raises:
+        DataError: arrays that are no images or no labels, do not fit each other, or hold one class only.
+        UserError: a share outside (0, 1).
+    """
+    axis_added = np.ndim(train[0]) == 3
+    x, y = _paired(*train, ("x_train", "y_train"))
+    classes = Classes.of(y)
+    y = classes.indices(y)
+    if len(np.unique(y)) < 2:
+        raise DataError(f"At least two classes are needed. Received: only {classes.names[y[0]]!r} in {len(y)} labels.")
+    scale = find_scale(x) if scale is None else scale
+    indices = split_indices(y, validation_share, seed)
+    (x_train, y_train), (x_valid, y_valid) = ((scaled(x[part], scale), y[part]) for part in indices)
+    x_test, y_test = _test_part(test, x.shape[1:], classes, scale)
+    return Dataset(
+        x_train=x_train,
+        y_train=y_train,
+        x_valid=x_valid,
+        y_valid=y_valid,
+        x_test=x_test,
+        y_test=y_test,
+        num_classes=len(classes.values),
+        class_names=classes.names,
+        name=name,
+        fingerprint=fingerprint(x_train, y_train, x_valid, y_valid, x_test, y_test),
+        preprocessing={"scale": scale, "channel_axis_added": axis_added, **(notes or {})},
+    )
+
+
+def _paired(x, y, names):
+    x, y = require_images(x, names[0]), np.asarray(y)
+    if y.ndim == 0 or len(x) != len(y):
+        num_labels = len(y) if y.ndim else 0
+        raise DataError(
+            f"`{names[0]}` and `{names[1]}` must have the same length. Received: {len(x)} images, {num_labels} labels."
+        )
+    return x, y
+
+
+def _test_part(test, shape, classes, scale):
+    if test is None:
+        return None, None
+    x, y = _paired(*test, ("x_test", "y_test"))
+    if x.shape[1:] != shape:
+        raise DataError(f"`x_test` must have images of the shape of `x_train`, {shape}. Received: {x.shape[1:]}.")
+    return scaled(x, scale), classes.indices(y)

@@ -1,0 +1,91 @@
+"""A folder of class folders with images."""
+
+from __future__ import annotations
+
+import collections
+import warnings
+
+import numpy as np
+
+from hwkeras.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+_GRAY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"})
+
+
+def read_folder(path, image_size=None):
+    """Reads images whose class is the name of their folder.
+
+    Args:
+        path: `pathlib.Path` of a folder with one folder for each class, of png, jpg, bmp or gif files (first frame).
+        image_size: tuple (height, width) to resize to. Defaults to `None`: the most common size; images of that size
+            are not touched.
+
+    Returns:
+        tuple `(x, y, notes)`: uint8 array of shape (n, height, width, channels), with one channel where every image
+        is gray, else three; array of str, the folders' names; dict of what was done.
+
+    Raises:
+        DataError: no class folders, a class folder without images, or an unreadable image.
+    """
+    files = _files_by_class(path)
+    images = [_read(file) for group in files.values() for file in group]
+    sizes = collections.Counter(image.size for image in images)
+    common = min(sizes, key=lambda size: (-sizes[size], size))
+    width, height = common if image_size is None else (image_size[1], image_size[0])
+    gray = all(image.mode == "L" for image in images)
+    x = np.stack([_pixels(image, (width, height), gray) for image in images])
+    y = np.array([name for name, group in files.items() for _ in group])
+    resized = sum(count for size, count in sizes.items() if size != (width, height))
+    color = "grayscale" if gray else "rgb"
+    return x, y, {"image_size": [height, width], "color": color, "num_resized": resized}
+
+
+def _files_by_class(path):
+    folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    if not folders:
+        raise DataError(
+            f"A data folder must hold one folder for each class, with its images. Received: {path} without folders."
+        )
+    files = {folder.name: _images_of(folder) for folder in folders}
+    for name, group in files.items():
+        if not group:
+            raise DataError(
+                f"Every class folder must hold images ({', '.join(SUFFIXES)}). Received: {path / name} with none. "
+                "Remove the folder, or add images."
+            )
+    return files
+
+
+def _images_of(folder):
+    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+
+
+def _read(file):
+    """An image upright, of mode L or RGB."""
+    from PIL import Image
+    from PIL import ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as opened:
+                opened.load()
+                image = ImageOps.exif_transpose(opened)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"Every image must be readable. Received: {file} ({error}). Remove it, or save it again."
+        ) from error
+    if image.mode.startswith("I"):  # 16 bits: Pillow would clip at 255 instead of scaling.
+        return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    return image.convert("L" if image.mode in _GRAY_MODES else "RGB")
+
+
+def _pixels(image, size, gray):
+    from PIL import Image
+
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    pixels = np.asarray(image if gray else image.convert("RGB"), np.uint8)
+    return pixels[..., np.newaxis] if gray else pixels

@@ -1,0 +1,99 @@
+"""A part of the data held back for validation, the same for the same seed, with every class in proportion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwkeras.data.labels import class_indices
+from hwkeras.errors import DataError
+from hwkeras.errors import UserError
+
+
+def split(x, y, share=0.2, seed=0):
+    """Splits data into a training and a validation part; each keeps the order of the data.
+
+    The validation part has `round(n * share)` samples, at least 1 and at most n - 1, and of each class its share to
+    within one sample. A class always keeps a sample for training, which can make the part smaller by the number of
+    classes. Labels that are no classes (a regression target), or of which no class has two samples, are split without
+    regard to them.
+
+    Args:
+        x: array of shape (n, ...), or list, tuple or dict of such arrays.
+        y: labels of shape (n,), (n, 1) or one-hot (n, num_classes), or targets of shape (n, ...).
+        share: float in (0, 1), of the validation part. Defaults to `0.2`.
+        seed: int. Defaults to `0`.
+
+    Returns:
+        tuple `(x_train, y_train, x_valid, y_valid)`, `y` in the form it came.
+
+    Raises:
+        UserError: a share outside (0, 1).
+        DataError: fewer than two samples, or data and labels of different length.
+    """
+    y = np.asarray(y)
+    arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
+    for array in arrays:
+        if np.ndim(array) == 0 or len(array) != len(y):
+            raise DataError(
+                f"There must be one label for each sample. Received: {len(array)} samples, {len(y)} labels."
+            )
+    train, valid = split_indices(y, share, seed)
+    return _take(x, train), y[train], _take(x, valid), y[valid]
+
+
+def split_indices(y, share=0.2, seed=0):
+    """The indices of `split`.
+
+    Args:
+        y: array of shape (n, ...), as for `split`.
+        share: float in (0, 1). Defaults to `0.2`.
+        seed: int. Defaults to `0`.
+
+    Returns:
+        tuple of two ascending int64 arrays: training, validation.
+
+    Raises:
+        UserError: a share outside (0, 1).
+        DataError: fewer than two samples.
+    """
+    if not 0 < share < 1:
+        raise UserError(f"The validation share must be in (0, 1). Received: {share}. For a fifth pass 0.2.")
+    if len(y) < 2:
+        raise DataError(f"At least two samples are needed to hold some back for validation. Received: {len(y)}.")
+    rng = np.random.default_rng(seed)
+    total = int(np.clip(round(len(y) * share), 1, len(y) - 1))
+    groups = _groups(y)
+    counts = _quotas([len(group) for group in groups], share, total)
+    if sum(counts) == 0:
+        groups, counts = [np.arange(len(y))], [total]
+    chosen = [rng.permutation(group)[:count] for group, count in zip(groups, counts, strict=True)]
+    valid = np.sort(np.concatenate(chosen)).astype(np.int64)
+    return np.setdiff1d(np.arange(len(y), dtype=np.int64), valid), valid
+
+
+def _groups(y):
+    try:
+        classes = class_indices(y)
+    except DataError:  # A regression target: there are no classes to keep in proportion.
+        return [np.arange(len(y))]
+    return [np.flatnonzero(classes == value) for value in np.unique(classes)]
+
+
+def _quotas(sizes, share, total):
+    """Each group's number of validation samples: its share rounded, the largest remainders up, one always left."""
+    counts = [min(int(size * share), size - 1) for size in sizes]
+    by_remainder = sorted(range(len(sizes)), key=lambda k: (counts[k] - sizes[k] * share, k))
+    for k in by_remainder:
+        if sum(counts) >= total:
+            break
+        if counts[k] < sizes[k] - 1:
+            counts[k] += 1
+    return counts
+
+
+def _take(x, indices):
+    if isinstance(x, dict):
+        return {key: np.asarray(array)[indices] for key, array in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [np.asarray(array)[indices] for array in x]
+    return np.asarray(x)[indices]

@@ -1,0 +1,113 @@
+"""Validation samples that travel with a bundle, so that its outputs can be compared where it arrives."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwkeras.convert import predict
+from hwkeras.convert import score
+from hwkeras.errors import UserError
+
+SAMPLES_NAME = "check.npz"
+MAX_SAMPLES = 64
+_FLOAT_TOLERANCE = 1e-3
+_TOLERANCE_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples, their classes, and what the file said to them.
+
+    Args:
+        x: float array of shape (num_samples, ...).
+        y: int array of shape (num_samples, ...).
+        outputs: float array of shape (num_samples, num_outputs), dequantized.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    outputs: np.ndarray
+
+    @classmethod
+    def run(cls, flatbuffer, x, y):
+        """Chooses samples spread evenly over those given and runs the file on them.
+
+        Args:
+            flatbuffer: bytes of the `.tflite` file.
+            x: float array of shape (num_samples, ...).
+            y: int array of shape (num_samples, ...).
+
+        Returns:
+            Samples, at most `MAX_SAMPLES` of them.
+        """
+        # Evenly and not the first ones: data sets are often sorted by class.
+        chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(int))
+        x, y = np.asarray(x)[chosen], np.asarray(y)[chosen]
+        return cls(x, y, np.asarray(predict(flatbuffer, x)))
+
+    @classmethod
+    def from_bytes(cls, content):
+        """Reads what `to_bytes` wrote.
+
+        Args:
+            content: bytes of an `.npz` file.
+
+        Returns:
+            Samples.
+
+        Raises:
+            UserError: not such a file.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return cls(arrays["x"], arrays["y"], arrays["outputs"])
+        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise UserError(f"{SAMPLES_NAME} must hold the arrays x, y and outputs. Received: {error}.") from error
+
+    def to_bytes(self):
+        """Returns the bytes of an `.npz` file, compressed."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, x=self.x, y=self.y, outputs=self.outputs)
+        return buffer.getvalue()
+
+    def accuracy(self, flatbuffer):
+        """Returns the share of these samples the file classifies rightly, as a float."""
+        return float(score(flatbuffer, self.x, self.y))
+
+    def share_of_ties(self, tolerance):
+        """The share of samples whose class can change when every output moves by a tolerance.
+
+        Args:
+            tolerance: float, absolute.
+
+        Returns:
+            float.
+        """
+        if self.outputs.ndim != 2 or not len(self.outputs):
+            return 0.0
+        # One output alone says yes above one half.
+        margins = (
+            np.abs(self.outputs[:, 0] - 0.5)
+            if self.outputs.shape[1] == 1
+            else np.diff(np.sort(self.outputs, axis=1)[:, -2:], axis=1)[:, 0] / 2
+        )
+        return float(np.mean(margins <= tolerance))
+
+
+def output_tolerance(details):
+    """How far outputs may differ between machines: two steps of a quantized output, 0.001 of a float one.
+
+    Kernels of different processors round differently (measured: 1 to 2 steps of int8 on the same file).
+
+    Args:
+        details: dict of one output with `scale`, as in the manifest.
+
+    Returns:
+        float, absolute, in dequantized units.
+    """
+    scale = details.get("scale") or 0.0
+    return _TOLERANCE_STEPS * scale if scale else _FLOAT_TOLERANCE

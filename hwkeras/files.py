@@ -1,0 +1,49 @@
+"""The only place that writes files: whole or not at all, whatever kills the process."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+
+def write_atomically(path, content):
+    """Writes a file under a temporary name in its own folder, then renames it.
+
+    Args:
+        path: str or PathLike; missing parent folders are made.
+        content: bytes or str (written as UTF-8).
+
+    Returns:
+        pathlib.Path of the file.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else bytes(content)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_json(path, document):
+    """Writes a document as indented JSON, atomically.
+
+    Args:
+        path: str or PathLike.
+        document: JSON-able value; NaN and infinities are refused.
+
+    Returns:
+        pathlib.Path of the file.
+
+    Raises:
+        ValueError: a value JSON cannot hold.
+    """
+    return write_atomically(path, json.dumps(document, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,400 @@
+"""HardwareOracle: a keras-tuner oracle that spends no trial on what could never be shipped, and that survives a kill."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import keras_tuner as kt
+import numpy as np
+from keras_tuner.engine.trial import TrialStatus
+
+from hwkeras.errors import InfeasibleError
+from hwkeras.objectives import Limit
+from hwkeras.oracles import pareto
+from hwkeras.oracles import recovery
+from hwkeras.oracles import sampling
+from hwkeras.oracles.arguments import check_at_least
+from hwkeras.oracles.arguments import parse_objectives
+from hwkeras.oracles.observation import Observation
+from hwkeras.oracles.observation import best_step
+from hwkeras.oracles.screening import Screening
+from hwkeras.oracles.stopping import StopReason
+
+_LOGGER = logging.getLogger(__name__)
+# A search for a first candidate within the limits goes on while it comes nearer, up to this many times `max_draws`.
+_MAX_ROUNDS = 8
+# Spaces up to this size are listed to the end before an oracle says that they are exhausted.
+_MAX_LISTED = 4096
+
+
+class HardwareOracle(kt.Oracle):
+    """Base of all oracles: several objectives, limits, and candidates screened before they cost a trial.
+
+    A subclass writes `propose(rng)`. Each draw is checked here: an architecture that was tried is never tried again;
+    one that the cost model puts outside the limits is turned down and spends no trial. A third of the draws of a
+    trial come from `propose`; the others mutate what came nearest to the limits, so that rare feasible regions are
+    found. When nothing new is found the oracle stops and says why in `stop_reason`; it never raises while
+    keras-tuner holds its lock, and an exception in any other call releases it.
+
+    Args:
+        objectives: list of str, `hwkeras.objectives.Objective` or `keras_tuner.Objective`, or one of them. The first
+            is the `objective` of keras-tuner: the score of a trial.
+        limits: sequence of str such as `"latency=5ms"`, or `hwkeras.objectives.Limit`. Defaults to `()`.
+        max_trials: int, trials to spend at most, or None for no end. Defaults to `20`.
+        seed: int, 0 or more, or None for a random one. Defaults to `None`.
+        hyperparameters: `keras_tuner.HyperParameters`, the space. Defaults to `None`: the models declare it.
+        cost_model: callable from `keras_tuner.HyperParameters` to a dict of the metrics known before training, or
+            to None for a candidate that cannot be built. Called at most once a candidate in one process; must give
+            the same answer in the next. Defaults to `None`: nothing is known before training.
+        max_draws: int, how many draws in a row may fail before the oracle stops. Defaults to `64`.
+        **kt_oracle_arguments: passed on to `keras_tuner.Oracle`, such as `max_retries_per_trial` or
+            `max_consecutive_failed_trials`.
+
+    Attributes:
+        objectives: tuple of `hwkeras.objectives.Objective`.
+        limits: tuple of `hwkeras.objectives.Limit`.
+        identity: callable from `keras_tuner.HyperParameters` to str, or None. Two candidates of one identity are
+            the same architecture and only one is tried. None compares the active values. Defaults to `None`.
+        stop_reason: `StopReason`, or None while the oracle has not stopped by itself.
+        repairs: tuple of str, what the last `reload` had to repair.
+
+    Raises:
+        UserError: no objective, or two on one metric; an unknown limit; a seed, `max_draws` or `max_trials` out of
+            range.
+    """
+
+    def __init__(
+        self,
+        objectives,
+        limits=(),
+        max_trials=20,
+        seed=None,
+        hyperparameters=None,
+        cost_model=None,
+        max_draws=64,
+        **kt_oracle_arguments,
+    ):
+        self.objectives = parse_objectives(objectives)
+        self.limits = tuple(Limit.parse(limit) for limit in ([limits] if isinstance(limits, (str, Limit)) else limits))
+        first = self.objectives[0]
+        super().__init__(
+            objective=kt.Objective(first.metric, first.direction),
+            max_trials=None if max_trials is None else check_at_least("max_trials", max_trials, 1),
+            hyperparameters=hyperparameters,
+            seed=None if seed is None else check_at_least("seed", seed, 0),
+            **kt_oracle_arguments,
+        )
+        if seed is not None:
+            self.seed = int(seed)  # keras-tuner takes 0 for "no seed".
+        self.cost_model = cost_model
+        self.max_draws = check_at_least("max_draws", max_draws, 1)
+        self._identity = None
+        self.stop_reason = None
+        self.repairs = ()
+        self._screening = Screening(self.limits)
+        self._num_draws = 0
+        self._costs = {}
+        self._keys = {}
+        self._observed = {}
+
+    # What a subclass writes, and what it may use.
+
+    def propose(self, rng):
+        """Proposes the values of one candidate. It may repeat itself or break a limit: the base draws again.
+
+        Args:
+            rng: np.random.Generator, a fresh one for each draw. Whatever else the algorithm uses must come from
+                `observations()` and the state, so that a reloaded oracle goes on as if it had not been killed.
+
+        Returns:
+            dict of hyperparameter name to value; see `hwkeras.oracles.sampling`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must write `propose(rng)`.")
+
+    def observations(self):
+        """The completed trials, in the order they ended.
+
+        Returns:
+            list of `Observation`.
+        """
+        return [self._observation(trial) for trial in map(self.trials.get, self.end_order) if _is_completed(trial)]
+
+    def losses(self, observations):
+        """The objectives of some observations, all minimized.
+
+        Args:
+            observations: sequence of `Observation`.
+
+        Returns:
+            float array of shape (num_observations, num_objectives); infinity where a metric is missing or NaN.
+        """
+        rows = [observation.losses(self.objectives) for observation in observations]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
+
+    def cost(self, values):
+        """The metrics of a candidate that are known before training; asked once a candidate.
+
+        Args:
+            values: dict of hyperparameter name to active value.
+
+        Returns:
+            dict of metric name to float, empty without a cost model; or None when the candidate cannot be built.
+        """
+        if self.cost_model is None:
+            return {}
+        key = self._key(values)
+        if key not in self._costs:
+            self._costs[key] = self.cost_model(self._hyperparameters(values))
+        return self._costs[key]
+
+    # What a user reads.
+
+    @property
+    def identity(self):
+        """Callable from `keras_tuner.HyperParameters` to str, or None."""
+        return self._identity
+
+    @identity.setter
+    def identity(self, identity):
+        self._identity = identity
+        self._keys, self._costs = {}, {}
+
+    @property
+    def num_rejected(self):
+        """int, draws that were turned down before training."""
+        return self._screening.num_rejected
+
+    @property
+    def num_unbuildable(self):
+        """int, those of the turned down that could not be built."""
+        return self._screening.num_unbuildable
+
+    @property
+    def nearest(self):
+        """dict of metric name to the value nearest to the limit on it (or deepest within) that was seen."""
+        return dict(self._screening.nearest)
+
+    def front(self):
+        """The completed trials within the limits that no other one dominates.
+
+        Returns:
+            list of `keras_tuner.engine.trial.Trial`, the best in the first objective first. Trials without a finite
+            value in every objective are left out.
+        """
+        within = [observation for observation in self.observations() if observation.violation <= 0]
+        losses = self.losses(within)
+        finite = np.isfinite(losses).all(axis=1)
+        within, losses = [within[i] for i in np.flatnonzero(finite)], losses[finite]
+        members = np.flatnonzero(pareto.nondominated(losses))
+        order = sorted(members, key=lambda index: (*losses[index], within[index].trial_id))
+        return [self.trials[within[index].trial_id] for index in order]
+
+    def get_best_trials(self, num_trials=1):
+        """The best completed trials: those within the limits first, then by the first objective.
+
+        Args:
+            num_trials: int, how many at most. Defaults to `1`.
+
+        Returns:
+            list of `keras_tuner.engine.trial.Trial`; shorter when fewer are completed, never filled up with others.
+        """
+        found = [self._observation(trial) for trial in list(self.trials.values()) if _is_completed(trial)]
+        first = self.objectives[:1]
+        found.sort(key=lambda each: (each.violation > 0, each.losses(first), each.violation, int(each.trial_id)))
+        return [self.trials[observation.trial_id] for observation in found[:num_trials]]
+
+    # What keras-tuner calls.
+
+    def populate_space(self, trial_id):
+        """Finds the next candidate.
+
+        Args:
+            trial_id: str, the trial it is for.
+
+        Returns:
+            dict of `status` and `values`; the status is `STOPPED` when `stop_reason` says why.
+        """
+        self.stop_reason = None
+        try:
+            values = self._find()
+        except Exception as error:  # Raised here, it would leave keras-tuner's lock held for ever.
+            self.stop_reason = StopReason("error", f"{type(error).__name__}: {error}", error)
+            values = None
+        if values is None:
+            return {"status": TrialStatus.STOPPED, "values": None}
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    def score_trial(self, trial):
+        """Scores a completed trial by the first objective, at its best step; NaN when there is no usable value.
+
+        Args:
+            trial: `keras_tuner.engine.trial.Trial`.
+        """
+        objective = self.objectives[0]
+        observation = Observation.from_trial(trial, self.objectives, self.limits)
+        trial.score = observation.metrics.get(objective.metric, float("nan"))
+        trial.best_step = best_step(trial, objective)
+
+    def create_trial(self, tuner_id):
+        """See `keras_tuner.Oracle.create_trial`. A stopped oracle is saved too."""
+        trial = self._guarded(super().create_trial, tuner_id)
+        if trial.status == TrialStatus.STOPPED:
+            self._guarded(self.save)
+        return trial
+
+    def update_trial(self, trial_id, metrics, step=0):
+        """See `keras_tuner.Oracle.update_trial`."""
+        return self._guarded(super().update_trial, trial_id, metrics, step)
+
+    def end_trial(self, trial):
+        """See `keras_tuner.Oracle.end_trial`."""
+        return self._guarded(self._end_trial, trial)
+
+    def get_state(self):
+        """Returns:
+        dict, JSON-able, with what a reloaded oracle needs to go on exactly as this one.
+        """
+        return {**super().get_state(), "num_draws": self._num_draws, "screening": self._screening.get_state()}
+
+    def set_state(self, state):
+        """Takes over a state of `get_state`.
+
+        Args:
+            state: dict.
+        """
+        super().set_state(state)
+        self._num_draws = state.get("num_draws", 0)
+        if "screening" in state:
+            self._screening.set_state(state["screening"])
+        self._keys, self._observed = {}, {}
+
+    def save(self):
+        """Writes `oracle.json`; a kill in between leaves the one before."""
+        recovery.write_state(self._get_oracle_fname(), self.get_state())
+
+    def reload(self):
+        """Reads the project back, after repairing what a kill or a full disk left behind (see `repairs`)."""
+        self.repairs = recovery.repair(self._project_dir, self.get_state())
+        for message in self.repairs:
+            _LOGGER.warning("%s: %s", self._project_dir, message)
+        super().reload()
+
+    def _end_trial(self, trial):
+        # The run may have declared more hyperparameters, and its metrics are final only now.
+        self._keys.pop(trial.trial_id, None)
+        self._observed.pop(trial.trial_id, None)
+        super().end_trial(trial)
+
+    def _save_trial(self, trial):
+        # NOTE: a private method of the host, overridden because it writes in place: a kill there would lose a result
+        # that took an hour to train.
+        recovery.write_state(f"{self._get_trial_dir(trial.trial_id)}/trial.json", trial.get_state())
+
+    # The draws.
+
+    def _find(self):
+        """The values of the next candidate, or None with `stop_reason` set."""
+        tried = {self._trial_key(trial) for trial in self._known_trials()}
+        num_draws = 0
+        in_vain = 0
+        while in_vain < self.max_draws and num_draws < _MAX_ROUNDS * self.max_draws:
+            rng = self._next_rng()
+            values = self.propose(rng) if 3 * num_draws < self.max_draws else self._guided(rng)
+            values = sampling.activate(self.hyperparameters, values, rng)
+            num_draws += 1
+            best_before = self._screening.least_violation
+            if self._is_new(values, tried):
+                return values
+            in_vain = 0 if not tried and self._screening.least_violation < best_before else in_vain + 1
+        return self._find_among_all(tried, num_draws)
+
+    def _find_among_all(self, tried, num_draws):
+        """Lists a small space in random order, so that it is said to be exhausted only when it is."""
+        listed = []
+        for values in sampling.enumerate_values(self.hyperparameters):
+            listed.append(values)
+            if len(listed) > _MAX_LISTED:
+                listed = []
+                break
+        untried = [values for values in listed if self._key(values) not in tried]
+        bound = _MAX_ROUNDS * self.max_draws
+        for index in self._next_rng().permutation(len(untried))[:bound]:
+            num_draws += 1
+            if self._is_new(untried[index], tried):
+                return untried[index]
+        self.stop_reason = self._explain(num_draws, is_complete=0 < len(listed) and len(untried) <= bound)
+        return None
+
+    def _explain(self, num_draws, is_complete):
+        if not self.trials:
+            message = self._screening.explain(num_draws)
+            return StopReason("infeasible", message, InfeasibleError(message))
+        outside = " or lies outside the limits" if self.cost_model and self.limits else ""
+        if is_complete:
+            message = f"The search space is exhausted: every candidate was tried{outside}."
+        else:
+            message = f"The search space looks exhausted: each of {num_draws} draws was tried before{outside}."
+        return StopReason("exhausted", f"{message} {len(self.trials)} trials were run.")
+
+    def _guided(self, rng):
+        """A mutation of a candidate that was tried, or, while there is none, of one of the nearest misses."""
+        tried = [trial.hyperparameters.values for trial in self._known_trials()]
+        misses = [miss["values"] for miss in self._screening.near_misses]
+        if not tried and not misses:
+            return self.propose(rng)
+        # Misses are sorted: the lesser of two draws leans to the nearest ones.
+        parent = tried[rng.integers(len(tried))] if tried else misses[min(rng.integers(len(misses), size=2))]
+        return sampling.mutate(self.hyperparameters, parent, rng, num_mutations=int(rng.geometric(0.6)))
+
+    def _known_trials(self):
+        """All trials but those whose values were lost with their file (see `recovery`), in the order of their ids."""
+        is_declared = bool(self.hyperparameters.space)
+        known = [trial for trial in self.trials.values() if trial.hyperparameters.values or not is_declared]
+        return sorted(known, key=lambda trial: int(trial.trial_id))
+
+    def _is_new(self, values, tried):
+        return self._key(values) not in tried and self._screening.accepts(values, self.cost(values))
+
+    def _next_rng(self):
+        """A generator that depends on the seed and the number of draws alone: nothing else needs to be saved."""
+        self._num_draws += 1
+        return np.random.default_rng([self.seed, self._num_draws])
+
+    def _hyperparameters(self, values):
+        hyperparameters = self.hyperparameters.copy()
+        hyperparameters.values = dict(values)
+        return hyperparameters
+
+    def _key(self, values):
+        if self._identity is not None:
+            return self._identity(self._hyperparameters(values))
+        return json.dumps(values, sort_keys=True)
+
+    def _trial_key(self, trial):
+        if trial.trial_id not in self._keys:
+            self._keys[trial.trial_id] = self._key(trial.hyperparameters.values)
+        return self._keys[trial.trial_id]
+
+    def _observation(self, trial):
+        if trial.trial_id not in self._observed:
+            self._observed[trial.trial_id] = Observation.from_trial(trial, self.objectives, self.limits)
+        return self._observed[trial.trial_id]
+
+    @kt.synchronized
+    def _caught(self, call, *args):
+        # The outermost holder of keras-tuner's lock must return: its wrapper does not release it on an exception.
+        try:
+            return call(*args), None
+        except BaseException as error:
+            return None, error
+
+    def _guarded(self, call, *args):
+        answer, error = self._caught(call, *args)
+        if error is not None:
+            raise error
+        return answer
+
+
+def _is_completed(trial):
+    return trial is not None and trial.status == TrialStatus.COMPLETED

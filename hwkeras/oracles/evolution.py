@@ -1,0 +1,70 @@
+"""Regularized evolution: mutate the best of a sample of the youngest trials; the old ones die."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwkeras.oracles import pareto
+from hwkeras.oracles import sampling
+from hwkeras.oracles.arguments import check_at_least
+from hwkeras.oracles.base import HardwareOracle
+
+
+class EvolutionOracle(HardwareOracle):
+    """Aging evolution (Real et al., 2019, DOI 10.1609/aaai.v33i01.33014780).
+
+    1. The first `population_size` candidates are drawn at random.
+    2. Then a sample of the last `population_size` completed trials is drawn, its best member is the parent, and a
+       mutation of it the next candidate. Being the youngest, and not being the best, keeps a trial in the population.
+    3. "Best" is constrained: within the limits before outside of them, then the plain value for one objective, or the
+       Pareto rank and then the crowding distance for several.
+
+    Args:
+        objectives: see `HardwareOracle`.
+        limits: see `HardwareOracle`. Defaults to `()`.
+        population_size: int, 2 or more, or None for a third of `max_trials`, between 4 and 20. Defaults to `None`.
+        sample_size: int, 1 or more, or None for a quarter of the population, at least 2. Defaults to `None`.
+        **arguments: see `HardwareOracle`.
+
+    Raises:
+        UserError: a size out of range.
+    """
+
+    def __init__(self, objectives, limits=(), population_size=None, sample_size=None, **arguments):
+        super().__init__(objectives, limits, **arguments)
+        if population_size is None:
+            population_size = min(20, max(4, (self.max_trials or 60) // 3))
+        self.population_size = check_at_least("population_size", population_size, 2)
+        if sample_size is None:
+            sample_size = max(2, self.population_size // 4)
+        self.sample_size = check_at_least("sample_size", sample_size, 1)
+
+    def propose(self, rng):
+        """Draws at random until there is a population, then mutates a parent.
+
+        Args:
+            rng: np.random.Generator.
+
+        Returns:
+            dict of hyperparameter name to value.
+        """
+        population = self.observations()[-self.population_size :]
+        if len(population) < self.population_size:
+            return sampling.sample(self.hyperparameters, rng)
+        contestants = rng.choice(len(population), size=min(self.sample_size, len(population)), replace=False)
+        parent = population[min(contestants, key=self._order(population).__getitem__)]
+        return sampling.mutate(self.hyperparameters, parent.values, rng)
+
+    def _order(self, population):
+        """Place of each member, 0 for the best."""
+        losses = self.losses(population)
+        violations = [observation.violation for observation in population]
+        rank = pareto.ranks(losses, violations)
+        crowding = np.zeros(len(population))
+        if len(self.objectives) > 1:
+            for level in np.unique(rank):
+                members = rank == level
+                crowding[members] = pareto.crowding_distance(losses[members])
+        # Of equal members the youngest comes first.
+        age = -np.arange(len(population))
+        return np.argsort(np.lexsort((age, -crowding, rank)))

@@ -1,0 +1,56 @@
+"""Who a proposal is: equal architectures have equal names, whatever hyperparameters led to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+
+class Naming:
+    """Names the networks of a hypermodel.
+
+    Args:
+        hypermodel: keras_tuner.HyperModel; one of ours knows its `architecture(hp)`, others are named by their values.
+    """
+
+    def __init__(self, hypermodel):
+        self._hypermodel = hypermodel
+
+    def architecture(self, hp):
+        """The architecture of a proposal.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+
+        Returns:
+            Architecture, or None where the hypermodel is somebody else's.
+        """
+        return self._hypermodel.architecture(hp) if hasattr(self._hypermodel, "architecture") else None
+
+    def identity(self, hp):
+        """A hash that is equal for equal networks.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+
+        Returns:
+            str, hexadecimal.
+        """
+        architecture = self.architecture(hp)
+        if architecture is not None:
+            return architecture.hash
+        return hashlib.sha256(json.dumps(hp.values, sort_keys=True).encode()).hexdigest()
+
+    def summary(self, hp):
+        """One line for a person.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+
+        Returns:
+            str.
+        """
+        architecture = self.architecture(hp)
+        if architecture is not None:
+            return architecture.summary()
+        return " ".join(f"{name}={value}" for name, value in hp.values.items()) or "default"

@@ -1,0 +1,55 @@
+"""What a search says while it runs: one line for each trial, on stderr."""
+
+from __future__ import annotations
+
+import sys
+
+from hwkeras.objectives import METRICS
+from hwkeras.units import format_quantity
+
+_SHOWN = ("accuracy", "latency_ms", "size_bytes")
+
+
+def print_progress(event, facts):
+    """Prints finished and failed trials.
+
+    Args:
+        event: str: `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"` or `"finished"`.
+        facts: dict of what is known of it.
+    """
+    line = progress_line(event, facts)
+    if line:
+        print(line, file=sys.stderr, flush=True)
+
+
+def progress_line(event, facts):
+    """The line for an event.
+
+    Args:
+        event: str, as for `print_progress`.
+        facts: dict.
+
+    Returns:
+        str, or None for events that are not worth a line.
+    """
+    if event == "trial_finished":
+        parts = [describe(candidate) for candidate in facts["candidates"]]
+        return f"trial {facts['num_trials']}/{facts['max_trials']}: {' | '.join(parts)} (rejected {facts['rejected']})"
+    if event == "trial_failed":
+        return f"trial {facts['num_trials']}/{facts['max_trials']} failed: {facts['message']}"
+    return None
+
+
+def describe(candidate):
+    """A candidate in a few words: `int8 0.9811, 0.0213 ms, 11.2 KiB`.
+
+    Args:
+        candidate: `Candidate`.
+
+    Returns:
+        str.
+    """
+    shown = [
+        format_quantity(candidate.metrics[name], METRICS[name].unit) for name in _SHOWN if name in candidate.metrics
+    ]
+    return f"{candidate.precision} {', '.join(shown)}" + ("" if candidate.status == "ok" else f" [{candidate.status}]")

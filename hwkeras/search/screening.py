@@ -1,0 +1,134 @@
+"""The cheap half of a trial: what is known of a network before it is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+
+from hwkeras.convert import convert_untrained
+from hwkeras.errors import ConversionError
+from hwkeras.errors import DeviceError
+from hwkeras.errors import UserError
+from hwkeras.measure import analyze
+from hwkeras.objectives import total_violation
+
+# A latency is measured again on the trained bytes and must still be within the limit: two visits of one model to a busy
+# machine agree within some percent (minimum over at least three rounds), so the screen asks for this much room.
+LATENCY_GUARD = 1.05
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What the screen knows of one architecture.
+
+    Args:
+        metrics: dict of precision to dict of metric name to float; `latency_ms` holds the guard of 5%.
+        feasible: tuple of str, the precisions within all limits known before training.
+    """
+
+    metrics: dict
+    feasible: tuple
+
+    def known_metrics(self):
+        """Returns `metrics` without what could not be measured, JSON-able."""
+        return {p: {name: v for name, v in known.items() if math.isfinite(v)} for p, known in self.metrics.items()}
+
+
+class Screen:
+    """Converts untrained networks and says which precisions could be shipped. An oracle's `cost_model`.
+
+    Args:
+        hypermodel: keras_tuner.HyperModel.
+        precisions: sequence of str.
+        limits: sequence of `Limit`.
+        meter: `Meter`; asked only where a limit is on latency or energy.
+        clock: `StageClock`.
+        on_result: callable `(hp, Screened)`, told of every network screened. Defaults to `None`.
+    """
+
+    def __init__(self, hypermodel, precisions, limits, meter, clock, on_result=None):
+        self._hypermodel = hypermodel
+        self._precisions = tuple(precisions)
+        self._limits = tuple(limits)
+        self._meter = meter
+        self._clock = clock
+        self._on_result = on_result
+        self._needs_latency = any(limit.metric == "latency_ms" for limit in limits)
+
+    def __call__(self, hp):
+        """The metrics of the precision nearest to, or within, the limits.
+
+        Args:
+            hp: keras_tuner.HyperParameters of one candidate.
+
+        Returns:
+            dict of metric name to float; None for a network that cannot be built or converted.
+
+        Raises:
+            UserError: `build(hp)` gave something that is not a Keras model.
+            DeviceError: no latency could be measured.
+        """
+        screened = self.screen(hp)
+        if screened is None:
+            return None
+        return min(screened.metrics.values(), key=lambda metrics: total_violation(self._limits, metrics))
+
+    def screen(self, hp):
+        """Builds, converts, analyzes and, where a limit asks for it, times one untrained network.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+
+        Returns:
+            Screened, or None for a network that cannot be built or converted.
+        """
+        try:
+            model = self._build(hp)
+            with self._clock.stage("convert"):
+                flatbuffers = convert_untrained(model, self._precisions)
+        except (ValueError, ConversionError) as error:
+            if isinstance(error, UserError):
+                raise
+            return None
+        screened = self._judge(flatbuffers)
+        if self._on_result:
+            self._on_result(hp, screened)
+        return screened
+
+    def _build(self, hp):
+        with self._clock.stage("build"):
+            keras.backend.clear_session()
+            model = self._hypermodel.build(hp)
+        if not isinstance(model, keras.Model):
+            raise UserError(
+                f"`build(hp)` must return a keras.Model. Received: {model!r}. Did you forget `return model`?"
+            )
+        return model
+
+    def _judge(self, flatbuffers):
+        with self._clock.stage("analyze"):
+            metrics = {precision: analyze(content).metrics() for precision, content in flatbuffers.items()}
+        feasible = self._within(metrics)
+        if self._needs_latency and feasible:
+            self._add_latency(metrics, flatbuffers, feasible)
+            feasible = self._within({precision: metrics[precision] for precision in feasible})
+        return Screened(metrics, feasible)
+
+    def _within(self, metrics):
+        return tuple(p for p, known in metrics.items() if total_violation(self._limits, known) == 0)
+
+    def _add_latency(self, metrics, flatbuffers, precisions):
+        with self._clock.stage("measure"):
+            measurements = self._meter.measure([flatbuffers[precision] for precision in precisions])
+        for precision, measurement in zip(precisions, measurements, strict=True):
+            # A file that crashes or hangs the device can never be shipped from there: not a number is never within.
+            metrics[precision]["latency_ms"] = (
+                measurement.latency_ms * LATENCY_GUARD if measurement.ok else float("nan")
+            )
+        if not any(measurement.ok for measurement in measurements):
+            said = measurements[0]
+            raise DeviceError(
+                f"The device gave no latency for an untrained network: {said.status} {said.message}".strip()
+            )

@@ -1,0 +1,114 @@
+"""Which candidates to ship: the front, the best within a limit, the knee."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hwkeras.errors import InfeasibleError
+from hwkeras.objectives import METRICS
+from hwkeras.objectives import Limit
+from hwkeras.objectives import total_violation
+from hwkeras.oracles import pareto
+from hwkeras.units import format_quantity
+
+
+def losses_of(candidates, objectives):
+    """The objectives of candidates as numbers to minimize.
+
+    Args:
+        candidates: sequence of `Candidate`.
+        objectives: sequence of `Objective`.
+
+    Returns:
+        float array of shape (num_candidates, num_objectives); a metric that is missing is infinity.
+    """
+    rows = [[o.loss(c.metrics.get(o.metric, math.nan)) for o in objectives] for c in candidates]
+    return np.array(rows, dtype=float).reshape(len(rows), len(objectives))
+
+
+def front_of(candidates, objectives, limits=()):
+    """Candidates that can be shipped and that no other one beats in every objective.
+
+    Args:
+        candidates: sequence of `Candidate`.
+        objectives: sequence of `Objective`.
+        limits: sequence of `Limit`. Defaults to `()`.
+
+    Returns:
+        list of Candidate, best first objective first.
+    """
+    able = [c for c in candidates if c.status == "ok" and total_violation(limits, c.metrics) == 0]
+    losses = losses_of(able, objectives)
+    finite = np.isfinite(losses).all(axis=1)
+    able, losses = [c for c, keep in zip(able, finite, strict=True) if keep], losses[finite]
+    if not able:
+        return []
+    chosen = np.flatnonzero(pareto.nondominated(losses))
+    return [able[i] for i in sorted(chosen, key=lambda i: tuple(losses[i]))]
+
+
+def best_of(front, objectives, limits=()):
+    """The candidate to ship.
+
+    Args:
+        front: list of Candidate, as `front_of` gives it.
+        objectives: sequence of `Objective`.
+        limits: sequence of `Limit`; with any, the best first objective within them; without, the knee. Defaults to `()`.
+
+    Returns:
+        Candidate.
+
+    Raises:
+        InfeasibleError: the front is empty, or none of it lies within the limits; names the nearest.
+    """
+    if not front:
+        raise InfeasibleError(
+            "No candidate lies within the limits. Received: an empty front. Search longer or raise a limit."
+        )
+    able = [candidate for candidate in front if total_violation(limits, candidate.metrics) == 0]
+    if not able:
+        raise InfeasibleError(_nearest(front, limits))
+    losses = losses_of(able, objectives)
+    index = int(np.argmin(losses[:, 0])) if limits or len(objectives) == 1 else pareto.knee(losses)
+    return able[index]
+
+
+def leader_of(candidates, objectives, limits):
+    """The candidate that speaks for its trial: least outside the limits, then best objectives in their order.
+
+    Args:
+        candidates: non-empty sequence of `Candidate`.
+        objectives: sequence of `Objective`.
+        limits: sequence of `Limit`.
+
+    Returns:
+        Candidate.
+    """
+    losses = losses_of(candidates, objectives)
+    order = [(total_violation(limits, c.metrics), *row) for c, row in zip(candidates, losses.tolist(), strict=True)]
+    return candidates[order.index(min(order))]
+
+
+def limits_from(asked):
+    """Limits written as keyword arguments: `latency="2ms"`, `size="200KiB"`.
+
+    Args:
+        asked: dict of limit name to str.
+
+    Returns:
+        list of Limit.
+    """
+    return [Limit.parse(f"{name}={quantity}") for name, quantity in asked.items()]
+
+
+def _nearest(front, limits):
+    said = []
+    for limit in limits:
+        metric = METRICS[limit.metric]
+        values = [c.metrics[limit.metric] for c in front if limit.metric in c.metrics]
+        if values:
+            value = min(values) if metric.direction == "min" else max(values)
+            said.append(f"{limit} asked, the nearest is {format_quantity(value, metric.unit)}")
+    return f"No candidate of the front lies within the limits: {'; '.join(said)}."

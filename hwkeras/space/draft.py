@@ -1,0 +1,55 @@
+"""An architecture while it is written, layer after layer."""
+
+from __future__ import annotations
+
+from hwkeras.space.architecture import Architecture
+from hwkeras.space.layer import Layer
+from hwkeras.space.shapes import output_shape
+
+
+class Draft:
+    """Appends layers to a chain; each takes the last one as its input unless told otherwise.
+
+    Args:
+        input_shape: tuple of ints, without the batch.
+    """
+
+    def __init__(self, input_shape):
+        self._layers = []
+        self._shapes = {}
+        self.append("input", "input", inputs=(), shape=input_shape)
+
+    @property
+    def last(self):
+        """str, the name of the layer appended last."""
+        return self._layers[-1].name
+
+    @property
+    def shape(self):
+        """Tuple of ints, the output shape of the layer appended last."""
+        return self._shapes[self.last]
+
+    def append(self, name, kind, inputs=None, **params):
+        """Appends a layer.
+
+        Args:
+            name: str, unique.
+            kind: str, a key of `KINDS`.
+            inputs: tuple of names. Defaults to `None`, the layer appended last.
+            **params: the kind's parameters.
+
+        Returns:
+            str, the name.
+        """
+        layer = Layer(name, kind, (self.last,) if inputs is None else inputs, params)
+        self._shapes[name] = output_shape(layer, [self._shapes[source] for source in layer.inputs])
+        self._layers.append(layer)
+        return name
+
+    def finish(self):
+        """The architecture written.
+
+        Returns:
+            Architecture.
+        """
+        return Architecture(tuple(self._layers))

@@ -1,0 +1,92 @@
+"""The kinds of layers an architecture is made of, and what each kind's parameters may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from hwkeras.space.law import EXTENT
+from hwkeras.space.law import FLAG
+from hwkeras.space.law import POSITIVE
+from hwkeras.space.law import RATE
+from hwkeras.space.law import SHAPE
+from hwkeras.space.law import Law
+from hwkeras.space.law import one_of
+
+ACTIVATIONS = ("relu", "relu6", "hard_swish", "linear")
+_ACTIVATION = one_of(ACTIVATIONS)
+# A default that says: the parameter must be given.
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kind.
+
+    Args:
+        law: Law, what it may be.
+        default: its value where none is given. Defaults to `REQUIRED`, it must be given.
+    """
+
+    law: Law
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of layer.
+
+    Args:
+        parameters: mapping of parameter name to `Parameter`.
+        least_inputs: int. Defaults to `1`.
+        most_inputs: int, or None for any number. Defaults to `1`.
+    """
+
+    parameters: MappingProxyType
+    least_inputs: int = 1
+    most_inputs: int | None = 1
+
+
+def _kind(least_inputs=1, most_inputs=1, **parameters):
+    return Kind(MappingProxyType(parameters), least_inputs, most_inputs)
+
+
+def _convolution(**parameters):
+    return _kind(
+        filters=Parameter(POSITIVE),
+        kernel=Parameter(EXTENT, 3),
+        stride=Parameter(POSITIVE, 1),
+        activation=Parameter(_ACTIVATION, "relu"),
+        batch_norm=Parameter(FLAG, True),
+        **parameters,
+    )
+
+
+_SE = Parameter(FLAG, False)
+_SKIP = Parameter(FLAG, False)
+_PADDING = Parameter(one_of(("same", "valid")), "valid")
+
+KINDS = MappingProxyType(
+    {
+        "input": _kind(0, 0, shape=Parameter(SHAPE)),
+        "conv": _convolution(se=_SE, skip=_SKIP),
+        "separable_conv": _convolution(se=_SE, skip=_SKIP),
+        "inverted_bottleneck": _convolution(expansion=Parameter(POSITIVE, 4), se=_SE, skip=_SKIP),
+        "fused_inverted_bottleneck": _convolution(expansion=Parameter(POSITIVE, 4), se=_SE, skip=_SKIP),
+        # Two convolutions; `skip` is the shortcut around both, by a 1x1 projection where the shape changes.
+        "residual": _convolution(se=_SE, skip=Parameter(FLAG, True)),
+        # A stride of None is the size.
+        "max_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
+        "average_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
+        "global_average_pool": _kind(),
+        "flatten": _kind(),
+        "dense": _kind(units=Parameter(POSITIVE), activation=Parameter(_ACTIVATION, "relu")),
+        "dropout": _kind(rate=Parameter(RATE)),
+        "add": _kind(2, None),
+        "concat": _kind(2, None),
+        "classifier": _kind(
+            classes=Parameter(POSITIVE), activation=Parameter(one_of(("softmax", "sigmoid")), "softmax")
+        ),
+    }
+)

@@ -1,0 +1,128 @@
+"""The shape a layer gives, from the shapes it gets; shapes without the batch, `(height, width, channels)`."""
+
+from __future__ import annotations
+
+import math
+
+from hwkeras.errors import UserError
+
+
+def output_shape(layer, shapes):
+    """Infers a layer's output shape.
+
+    Args:
+        layer: Layer.
+        shapes: list of tuples of ints, the shapes of the layer's inputs in order.
+
+    Returns:
+        Tuple of ints.
+
+    Raises:
+        UserError: the layer cannot take these shapes.
+    """
+    if layer.kind == "input":
+        return layer.params["shape"]
+    if layer.kind in _MERGES:
+        return _MERGES[layer.kind](layer, shapes)
+    return _RULES[layer.kind](layer, shapes[0])
+
+
+def pair(extent):
+    """An extent as (height, width).
+
+    Args:
+        extent: int, or a pair of ints.
+
+    Returns:
+        Tuple of two ints.
+    """
+    return extent if isinstance(extent, tuple) else (extent, extent)
+
+
+def _image(layer, shape):
+    if len(shape) != 3:
+        raise UserError(
+            f"A {layer.kind} layer must get (height, width, channels). Received: {shape} for layer {layer.name!r}. "
+            "Place it before the flatten or global_average_pool layer."
+        )
+    return shape
+
+
+def _vector(layer, shape):
+    if len(shape) != 1:
+        raise UserError(
+            f"A {layer.kind} layer must get a vector. Received: {shape} for layer {layer.name!r}. "
+            "Place a flatten or global_average_pool layer before it."
+        )
+
+
+def _convolution(layer, shape):
+    height, width, channels = _image(layer, shape)
+    stride, filters = layer.params["stride"], layer.params["filters"]
+    if layer.params["skip"] and layer.kind != "residual" and (stride != 1 or channels != filters):
+        raise UserError(
+            f"`skip` of layer {layer.name!r} needs stride 1 and as many filters as input channels. Received: "
+            f"stride={stride}, filters={filters}, channels={channels}. Pass skip=False, or use kind 'residual', "
+            "which projects its shortcut."
+        )
+    return (math.ceil(height / stride), math.ceil(width / stride), filters)
+
+
+def _pool(layer, shape):
+    height, width, channels = _image(layer, shape)
+    sizes, strides = pair(layer.params["size"]), pair(layer.params["stride"])
+    if layer.params["padding"] == "same":
+        return (math.ceil(height / strides[0]), math.ceil(width / strides[1]), channels)
+    if height < sizes[0] or width < sizes[1]:
+        raise UserError(
+            f"A {layer.kind} layer must not pool below 1x1. Received: size={layer.params['size']} on "
+            f"{height}x{width} for layer {layer.name!r}. Pass a smaller size or leave the layer out."
+        )
+    return ((height - sizes[0]) // strides[0] + 1, (width - sizes[1]) // strides[1] + 1, channels)
+
+
+def _dense(layer, shape):
+    _vector(layer, shape)
+    return (layer.params["units"],)
+
+
+def _classifier(layer, shape):
+    _vector(layer, shape)
+    if layer.params["activation"] == "softmax" and layer.params["classes"] < 2:
+        raise UserError(
+            f"A softmax classifier must have 2 classes or more. Received: classes={layer.params['classes']} for layer "
+            f"{layer.name!r}. For one output pass activation='sigmoid'."
+        )
+    return (layer.params["classes"],)
+
+
+def _add(layer, shapes):
+    if len(set(shapes)) > 1:
+        raise UserError(f"An add layer must get equal shapes. Received: {shapes} for layer {layer.name!r}.")
+    return shapes[0]
+
+
+def _concat(layer, shapes):
+    if len({shape[:-1] for shape in shapes}) > 1:
+        raise UserError(
+            f"A concat layer must get shapes that differ in the last axis alone. Received: {shapes} for layer "
+            f"{layer.name!r}."
+        )
+    return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+
+
+_MERGES = {"add": _add, "concat": _concat}
+_RULES = {
+    "conv": _convolution,
+    "separable_conv": _convolution,
+    "inverted_bottleneck": _convolution,
+    "fused_inverted_bottleneck": _convolution,
+    "residual": _convolution,
+    "max_pool": _pool,
+    "average_pool": _pool,
+    "global_average_pool": lambda layer, shape: (_image(layer, shape)[-1],),
+    "flatten": lambda layer, shape: (math.prod(shape),),
+    "dense": _dense,
+    "dropout": lambda layer, shape: shape,
+    "classifier": _classifier,
+}

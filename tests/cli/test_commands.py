@@ -1,0 +1,124 @@
+"""The commands end to end: real search, real files, one JSON document on stdout and nothing else."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import hwkeras as hw
+from hwkeras.cli.main import main
+
+SPACE = pathlib.Path(__file__).with_name("tiny_space.py")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A search from the command line, in a process of its own: directory, stdout, stderr."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    command = [sys.executable, "-m", "hwkeras", "search", "digits", "--space", f"{SPACE}:space", "--trials", "2"]
+    command += ["--epochs", "3", "--limit", "size=60KiB", "--seed", "0", "--out", str(out), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout, done.stderr
+
+
+def test_search_prints_one_document(run):
+    out, stdout, _ = run
+    document = json.loads(stdout)
+    assert {"front", "trials", "rejected", "best", "out"} <= set(document)
+    assert document["trials"] == 2 and document["out"] == str(out)
+    for member in document["front"]:
+        assert {"trial", "architecture", "precision", "metrics", "file"} <= set(member)
+        content = pathlib.Path(member["file"]).read_bytes()
+        assert member["metrics"]["size_bytes"] == len(content) <= 60 * 1024
+        assert hw.analyze(content).peak_ram_bytes == member["metrics"]["peak_ram_bytes"]
+    assert document["best"]["file"] in [member["file"] for member in document["front"]]
+
+
+def test_search_tells_its_trials_on_stderr(run):
+    lines = [line for line in run[2].splitlines() if line.strip()]
+    assert [line.split(":")[0] for line in lines] == ["trial 1/2", "trial 2/2"]
+
+
+def test_every_front_member_is_a_bundle_that_verifies(run, capfd):
+    out, stdout, _ = run
+    for member in json.loads(stdout)["front"]:
+        code = main(["verify", str(pathlib.Path(member["file"]).parent), "--json"])
+        document = json.loads(capfd.readouterr().out)
+        assert code == 0, document
+        assert document["ok"] is True
+
+
+def test_verify_says_what_no_longer_holds(run, tmp_path, capfd):
+    import shutil
+
+    bundle = pathlib.Path(json.loads(run[1])["best"]["file"]).parent
+    broken = shutil.copytree(bundle, tmp_path / "broken")
+    content = bytearray((broken / "model.tflite").read_bytes())
+    content[-1] ^= 1
+    (broken / "model.tflite").write_bytes(content)
+    assert main(["verify", str(broken)]) == 1
+    assert "FAIL" in capfd.readouterr().out
+
+
+def test_report(run, capfd):
+    out, stdout, _ = run
+    assert main(["report", str(out)]) == 0
+    printed = capfd.readouterr().out
+    assert "report.html" in printed
+    page = (out / "report.html").read_text()
+    assert "<svg" in page and json.loads(stdout)["front"][0]["architecture"] in page
+    assert main(["report", str(out), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["trials"] == 2
+
+
+def test_resume_of_a_finished_run(run, capfd):
+    out, stdout, _ = run
+    again = ["search", "digits", "--space", f"{SPACE}:space", "--trials", "2", "--epochs", "3", "--limit", "size=60KiB"]
+    assert main([*again, "--seed", "0", "--out", str(out), "--resume", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["trials"] == 2
+    assert [m["metrics"] for m in document["front"]] == [m["metrics"] for m in json.loads(stdout)["front"]]
+
+
+def test_bench(run, capfd):
+    files = [member["file"] for member in json.loads(run[1])["candidates"]][:2]
+    assert main(["bench", *files, "--json"]) == 0
+    results = json.loads(capfd.readouterr().out)["results"]
+    assert [result["file"] for result in results] == files
+    for result in results:
+        assert len(result["rounds"]) >= 3
+        assert result["latency_ms"] == min(visit["min_ms"] for visit in result["rounds"]) > 0
+        assert result["status"] in ("ok", "noisy") and result["environment"]
+    assert main(["bench", files[0]]) == 0
+    assert "ms (sustained" in capfd.readouterr().out
+
+
+def test_analyze_and_devices(capfd, shared_data):
+    file = shared_data / "tflite/mlperf_tiny/kws_ref_model.tflite"
+    assert main(["analyze", str(file), "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert (document["macs"], document["peak_ram_bytes"]) == (2656768, 16000)
+    assert sum(op["macs"] for op in document["ops"]) == 2656768
+    assert main(["analyze", str(file)]) == 0
+    assert "2.657 M MACs" in capfd.readouterr().out
+    assert main(["devices", "--json"]) == 0
+    assert "local" in json.dumps(json.loads(capfd.readouterr().out)["devices"])
+
+
+def test_an_impossible_limit(tmp_path, capfd):
+    code = main(
+        ["search", "digits", "--space", f"{SPACE}:space", "--limit", "size=1KiB", "--out", str(tmp_path / "run"), "--json"]
+    )
+    out, err = capfd.readouterr()
+    assert code == 3
+    assert out == "" and len(err.strip().splitlines()) == 1
+    assert "size=1KiB" in err and "smallest" in err.lower()
+
+
+def test_help_names_every_command(capfd):
+    assert main(["--help"]) == 0
+    printed = capfd.readouterr().out
+    assert all(name in printed for name in ("search", "bench", "analyze", "devices", "verify", "report"))

@@ -1,0 +1,30 @@
+"""Shared by all tests: TensorFlow silenced before it is imported, the shared data found or skipped."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data sets beside the project."""
+    path = SHARED / "data"
+    if not path.is_dir():
+        pytest.skip(f"needs the shared data sets at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """scikit-learn's digits in [0, 1], shuffled: x float32 (1797, 8, 8, 1), y int64 (1797,)."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    return (images.reshape(-1, 8, 8, 1) / 16).astype("float32")[order], labels.astype("int64")[order]

@@ -1,0 +1,93 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwkeras.errors import UserError
+from hwkeras.objectives import METRICS
+from hwkeras.objectives import Limit
+from hwkeras.objectives import Objective
+from hwkeras.objectives import total_violation
+
+
+def test_limits_are_read_as_the_command_line_writes_them():
+    assert Limit.parse("latency=5ms") == Limit("latency_ms", 5.0)
+    assert Limit.parse("size=200KiB") == Limit("size_bytes", 204800.0)
+    assert Limit.parse("peak_ram=256KiB") == Limit("peak_ram_bytes", 262144.0)
+    assert Limit.parse("macs=3M") == Limit("macs", 3e6)
+    assert Limit.parse("accuracy=0.9") == Limit("accuracy", 0.9)
+    assert Limit.parse("size_bytes=10B") == Limit("size_bytes", 10.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("speed=5ms", r"A limit is written NAME=QUANTITY with NAME one of accuracy, latency.* Received: 'speed=5ms'"),
+        ("latency", r"A limit is written NAME=QUANTITY"),
+        ("latency=5parsec", r"unknown unit 'parsec'"),
+        ("size=0KiB", r"positive and finite"),
+    ],
+)
+def test_a_wrong_limit_says_why(spec, said):
+    with pytest.raises(UserError, match=said):
+        Limit.parse(spec)
+
+
+def test_a_limit_checks_its_values():
+    with pytest.raises(UserError, match=r"A limit is on one of accuracy.* Received: metric='speed'"):
+        Limit("speed", 1.0)
+    with pytest.raises(UserError, match=r"`bound` must be positive and finite\. Received: bound=-1"):
+        Limit("macs", -1)
+
+
+@given(st.sampled_from(sorted(METRICS)), st.floats(1e-3, 1e6), st.floats(1e-3, 1e6))
+def test_violation_is_zero_exactly_inside(metric, bound, value):
+    limit = Limit(metric, bound)
+    inside = value <= bound if METRICS[metric].direction == "min" else value >= bound
+    assert (limit.violation({metric: value}) == 0) == inside
+
+
+def test_violation_of_the_unknown_and_of_nan():
+    limits = [Limit("size_bytes", 100), Limit("latency_ms", 1)]
+    assert total_violation(limits, {}) == 0
+    assert total_violation(limits, {"size_bytes": 150, "latency_ms": 3}) == pytest.approx(2.5)
+    assert total_violation(limits, {"latency_ms": math.nan}) == math.inf
+
+
+@given(st.sampled_from(sorted(METRICS)), st.integers(1, 10**6))
+def test_a_printed_limit_is_read_back(metric, bound):
+    limit = Limit(metric, float(bound))
+    if METRICS[metric].unit != "fraction":
+        again = Limit.parse(str(limit))
+        assert again.metric == metric
+        assert again.bound == pytest.approx(bound, rel=1e-3)
+
+
+def test_objectives():
+    assert Objective.parse("accuracy") == Objective("accuracy", "max")
+    assert Objective.parse("latency") == Objective("latency_ms", "min")
+    assert Objective.parse("val_loss") == Objective("val_loss", "min")
+    assert Objective.parse("val_accuracy") == Objective("val_accuracy", "max")
+    assert Objective.parse("val_auc:max") == Objective("val_auc", "max")
+    assert Objective("accuracy", "max").loss(0.9) == -0.9
+    assert Objective("latency_ms", "min").loss(math.nan) == math.inf
+
+
+def test_a_keras_tuner_objective_is_taken_as_it_is():
+    import keras_tuner as kt
+
+    assert Objective.parse(kt.Objective("latency_ms", "min")) == Objective("latency_ms", "min")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Objective.parse("speed"), r"An objective is one of accuracy, .* Received: 'speed'"),
+        (lambda: Objective("accuracy", "min"), r"`accuracy` is better max\. Received: direction='min'"),
+        (lambda: Objective("val_auc", "up"), r"`direction` must be 'min' or 'max'\. Received: direction='up'"),
+    ],
+)
+def test_a_wrong_objective_says_why(make, said):
+    with pytest.raises(UserError, match=said):
+        make()
