@@ -1,6 +1,6 @@
 """hwkeras: hardware-aware neural architecture search for Keras, measured on the `.tflite` files that ship.
 
-The front door is lazy (PEP 562): `import hwkeras` loads neither TensorFlow nor Keras; each name is imported when first used.
+The front door is lazy (PEP 562): `import hwkeras` loads neither TensorFlow nor Keras; a name is imported when first used.
 """
 
 import importlib
@@ -15,8 +15,10 @@ _HOMES = {
     "SearchSpace": "hwkeras.build",
     "Searcher": "hwkeras.search",
     "analyze": "hwkeras.measure",
+    "architecture_from_actions": "hwkeras.space",
     "benchmark": "hwkeras.measure",
     "build_model": "hwkeras.build",
+    "keras": "keras",
     "lite": "hwkeras.convert.lite",
     "load_dataset": "hwkeras.data",
     "oracles": "hwkeras.oracles",

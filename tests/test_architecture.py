@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -42,7 +43,6 @@ DOORS = {
     "plotly": {"report"},
 }
 GUEST_HOUSE_STAYS_FREE_OF = {"hwkeras", "keras", "tensorflow", "tf_keras", "keras_tuner", "scipy", "sklearn"}
-# The one place where the bench may fall back to TensorFlow's own interpreter.
 NAMES_NOBODY_FINDS = {"utils", "common", "helpers", "core", "base_utils", "misc"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 60
 
@@ -149,7 +149,7 @@ def test_every_room_has_a_floor_and_a_door():
         ("tflite_bench/a.py", "import keras", "tflite_bench: imports keras"),
         ("hwkeras/space/utils.py", "x = 1", "a name for anything"),
         ("hwkeras/space/a.py", "assert True", "asserts in the library"),
-        ("hwkeras/space/a.py", "x = 1\n" * 401, "401|402 lines"),
+        ("hwkeras/space/a.py", "x = 1\n" * 401, "a.py: 40[0-9] lines"),
         ("hwkeras/space/a.py", "def f():\n" + "    x = 1\n" * 62, "f has 62 lines"),
     ],
 )
@@ -159,8 +159,6 @@ def test_each_rule_fails_when_it_is_broken(tmp_path, file, line, said):
     path.write_text(f'"""Broken on purpose."""\n{line}\n')
     found = violations(tmp_path)
     assert found, "nothing was noticed"
-    import re
-
     assert re.search(said, "\n".join(found))
 
 

@@ -1,6 +1,6 @@
 """Times `.tflite` files on the device it runs on: the standard library, numpy and one TFLite runtime are enough.
 
-The folder can be copied to a device as it is.
+The folder can be copied to a device as it is; Python 3.8 will do there.
 
     tflite-bench model.tflite other.tflite          a table
     python tflite_bench --json model.tflite         one JSON line

@@ -97,6 +97,6 @@ def _time_models(models, job, clock_ns, sleep, deadline_ns):
             result, _ = alive.pop(error.index)
             result["error"] = str(error)
             continue
-        for (result, _), entries in zip(alive, rounds, strict=True):
-            result["rounds"] = entries
+        for index, (result, _) in enumerate(alive):
+            result["rounds"] = rounds[index]
         return

@@ -62,7 +62,7 @@ class _Account:
     def __init__(self, layer):
         self._layer = layer
         # Moving statistics, and with `renorm` their deviations.
-        self._saved = [(variable, keras.ops.convert_to_numpy(variable).copy()) for variable in layer.non_trainable_variables]
+        self._saved = [(variable, variable.numpy().copy()) for variable in layer.non_trainable_variables]
         shape = layer.moving_mean.shape
         # In float64: the variance is a difference of two sums. On the device, as a layer may be called within a loop.
         self._sums = {name: tf.Variable(np.zeros(shape)) for name in ("mean", "second_moment")}

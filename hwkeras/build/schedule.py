@@ -104,4 +104,4 @@ class CosineRate(keras.callbacks.Callback):
         self._num_epochs_done += 1
 
     def _current(self):
-        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        return float(self.model.optimizer.learning_rate.numpy())

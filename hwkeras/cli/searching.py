@@ -75,13 +75,13 @@ def _prepare(data, out, asked):
     """Checks everything that can be checked before the first file is written."""
     _check_directory(out, asked["resume"])
     from hwkeras import oracles
-    from hwkeras.convert import check_precisions
+    from hwkeras.convert import require_precisions
     from hwkeras.data import load_dataset
     from hwkeras.measure import open_meter
     from hwkeras.objectives import Limit
     from hwkeras.objectives import Objective
 
-    precisions = check_precisions([name.strip() for name in asked["precision"].split(",")])
+    precisions = require_precisions([name.strip() for name in asked["precision"].split(",")])
     limits = [Limit.parse(limit) for limit in asked["limits"]]
     objectives = [Objective.parse(objective) for objective in asked["objectives"] or ("accuracy", "latency_ms")]
     oracles.get(asked["oracle"])

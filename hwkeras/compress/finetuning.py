@@ -117,27 +117,32 @@ def legacy_loss(model, x, y):
     Raises:
         UserError: a loss tf_keras lacks, or none that can be told from the labels.
     """
-    configuration = model.get_compile_config() if model.compiled else None
-    if configuration:
-        return _translated(configuration["loss"])
+    loss = getattr(model, "loss", None)
+    if loss is not None:
+        return _translated(loss)
     labels = np.asarray(y)
-    sample = keras.ops.convert_to_numpy(model(_first(x, _PROBE_SAMPLES), training=False))
-    is_class = np.issubdtype(labels.dtype, np.integer) and labels.size == len(labels) and sample.shape[-1] > 1
-    if not is_class:
+    is_class = np.issubdtype(labels.dtype, np.integer) and labels.size == len(labels)
+    if not is_class or len(model.outputs) != 1 or model.outputs[0].shape[-1] == 1:
         raise UserError(
-            "`compress` tells the loss of an uncompiled model only for one integer class per sample. Received: labels "
-            f"of dtype {labels.dtype} and shape {labels.shape}. Call `model.compile(loss=...)` before compressing."
+            "`compress` tells the loss of an uncompiled model only for one integer class per sample and one softmax or "
+            f"logit output. Received: labels of dtype {labels.dtype} and shape {labels.shape}, {len(model.outputs)} "
+            "outputs. Call `model.compile(loss=...)` before compressing."
         )
+    sample = keras.ops.convert_to_numpy(model(_first(x, _PROBE_SAMPLES), training=False))
     is_probability = sample.min() >= 0 and np.allclose(sample.sum(-1), 1, atol=1e-3)
     return tf_keras.losses.SparseCategoricalCrossentropy(from_logits=not is_probability)
 
 
 def _translated(loss):
-    class_name, config = (loss, {}) if isinstance(loss, str) else (None, None)
-    if isinstance(loss, dict) and str(loss.get("module")).startswith("keras."):
-        class_name, config = loss["class_name"], loss["config"]
+    """The tf_keras loss of the same name and arguments as a built-in Keras 3 one."""
+    name, config = loss, {}
+    if not isinstance(loss, str):
+        name = getattr(loss, "__name__", type(loss).__name__)
+        is_builtin = getattr(keras.losses, name, None) in (loss, type(loss))
+        name = name if is_builtin else None
+        config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
     try:
-        return tf_keras.losses.get(class_name) if not config else getattr(tf_keras.losses, class_name)(**config)
+        return getattr(tf_keras.losses, name)(**config) if config else tf_keras.losses.get(name or "")
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(
             "`compress` fine-tunes with one built-in loss. Received: a model compiled with the loss "

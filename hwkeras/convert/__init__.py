@@ -10,6 +10,7 @@ _HOMES = {
     "convert": "hwkeras.convert.converter",
     "convert_all": "hwkeras.convert.converter",
     "convert_untrained": "hwkeras.convert.untrained",
+    "require_precisions": "hwkeras.convert.converter",
     "take_samples": "hwkeras.convert.calibration",
     "predict": "hwkeras.convert.scoring",
     "score": "hwkeras.convert.scoring",

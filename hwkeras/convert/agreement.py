@@ -4,18 +4,19 @@
 divided by the largest output: a relative error. Tolerances 1e-3 and 2e-2.
 
 `dynamic` and `int8` approximate. A relative error would refuse honest quantization, and a mean error would accept a
-broken file of many classes (with 100 classes, confident answers for the *wrong* class differ by 0.02 on average). So the
-figure compares each sample's error *vector* with how much Keras' outputs vary at all:
+broken file of many classes (with 100 classes, confident answers for the *wrong* class differ by 0.02 on average). So
+the figure compares each sample's error *vector* with how much Keras' outputs vary at all:
 
     error_i  = || file_i - keras_i ||                      root mean square over the samples i, one output step removed
     spread_i = || keras_i - mean of all of keras ||        root mean square over the samples i
     figure   = error / max(spread, 0.2 * largest || keras_i ||)
 
-It is 0 for an equal file, exactly 1 for a file that answers a constant (it explains none of the variance), sqrt(2) for
-permuted classes. The tolerance 0.75 asks that more than 44% of the variance be explained (1 - 0.75 ** 2). It is loose on
-purpose: a candidate that quantizes badly is to be *scored* badly, and only a broken file is to be refused. The second
-term of the maximum, and the removed step of the output's own resolution, keep a nearly constant model (an untrained
-softmax) from being judged by noise.
+It is 0 for an equal file, at least 1 for a file that answers a constant (it explains none of the variance), about
+sqrt(2) for confident answers of permuted classes. The tolerance 0.75 asks that at least 44% of the variance be
+explained (1 - 0.75 ** 2). It is loose on purpose: a candidate that quantizes badly is to be *scored* badly, and only
+a broken file is to be refused. The second term of the maximum, and the removed step of the output's own resolution,
+keep a nearly constant model (an untrained softmax) from being judged by noise; a file that is broken there is not
+told apart.
 """
 
 from __future__ import annotations

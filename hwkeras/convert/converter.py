@@ -1,9 +1,8 @@
-"""A trained Keras 3 model to `.tflite` bytes of a precision, each file checked against the model before it is returned."""
+"""A trained Keras 3 model to `.tflite` bytes of a precision, each file checked against its model."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -19,6 +18,8 @@ from hwkeras.convert.frozen import import_tensorflow
 from hwkeras.convert.interpreter import Runner
 from hwkeras.convert.interpreter import resolution
 from hwkeras.convert.operators import operator_names
+from hwkeras.convert.reasons import conversion_reason
+from hwkeras.convert.reasons import failure_reason
 from hwkeras.convert.silence import silenced
 from hwkeras.errors import ConversionError
 from hwkeras.errors import DataError
@@ -153,14 +154,17 @@ def flatbuffer_of(frozen, precision, samples=None):
         # NOTE: calibrating a loop ends the whole process with a segmentation fault (tensorflow#87468), so it is
         # refused before the converter sees it.
         raise ConversionError(
-            f"int8 calibration cannot enter a loop ({', '.join(frozen.control_flow)}), which a recurrent layer becomes. "
-            "Build the layer with unroll=True, or ship it as float32, float16 or dynamic."
+            "int8 calibration cannot enter a loop, which a recurrent layer becomes. "
+            f"Received: {', '.join(frozen.control_flow)}. Build the layer with unroll=True, "
+            "or ship it as float32, float16 or dynamic."
         )
     try:
         with silenced() as chatter:
             return bytes(_converter(frozen, precision, samples).convert())
     except Exception as error:  # The converter raises bare Exceptions of several modules; all end this conversion.
-        raise ConversionError(f"Conversion to {precision} failed: {_reason(str(error), chatter.text)}") from error
+        raise ConversionError(
+            f"Conversion to {precision} failed: {conversion_reason(str(error), chatter.text)}"
+        ) from error
 
 
 def _converter(frozen, precision, samples):
@@ -183,31 +187,13 @@ def _one_by_one(samples):
         yield [array[index : index + 1] for array in samples]
 
 
-def _reason(message, printed):
-    """The one useful line of what the converter says in hundreds."""
-    foreign = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", message + printed)))
-    if foreign:
-        return (
-            f"the model needs {', '.join(foreign)}, not among TFLite's builtin operators (Flex and custom operators are "
-            "never enabled, no device could run them). Replace the layers that use them."
-        )
-    unquantized = sorted(set(re.findall(r"not yet supported for op: '(\w+)'", message + printed)))
-    if unquantized:
-        return (
-            f"TFLite has no integer kernel for {', '.join(unquantized)}. Replace the layer, or ship another precision."
-        )
-    lines = [line.strip() for line in f"{message}\n{printed}".splitlines() if line.strip()]
-    lines = [line for line in lines if "error:" in line] or lines or ["the converter gave no reason."]
-    return re.sub(r"^.*?error: ", "", lines[0])[:300]
-
-
 def _reference(frozen, samples):
     """Keras' outputs, from the frozen graph; one sample at a time, as the file runs."""
     tf = import_tensorflow()
     try:
         rows = [frozen.function(*map(tf.constant, row)) for row in _one_by_one(samples)]
     except tf.errors.OpError as error:
-        reason = str(error.message).strip().splitlines()[0][:200]
+        reason = failure_reason(error)
         raise DataError(f"The model must run on the calibration samples. Received: {reason}") from error
     outputs = [np.concatenate([np.asarray(row[k]) for row in rows]) for k in range(len(rows[0]))]
     if not all(np.isfinite(output).all() for output in outputs):
@@ -219,7 +205,7 @@ def _reference(frozen, samples):
 
 
 def _require_finite_activations(flatbuffer, samples):
-    """Infinity inside, hidden by a sigmoid or ReLU6, has been seen to end the process in calibration (tensorflow#120295)."""
+    """Infinity hidden behind a sigmoid: reported to end the whole process in calibration (tensorflow#120295)."""
     runner = _opened(flatbuffer, "float32", keep_tensors=True)
     for row in _one_by_one(samples):
         runner.run(row)
@@ -238,11 +224,11 @@ def _opened(flatbuffer, precision, **options):
 
 
 def _checked(precision, flatbuffer, samples, reference):
+    runner = _opened(flatbuffer, precision)
     op_names = operator_names(flatbuffer)
     foreign = sorted({name for name in op_names if name.startswith("CUSTOM:")})
     if foreign:
         raise ConversionError(f"A file may hold TFLite's builtin operators only. Received: {', '.join(foreign)}.")
-    runner = _opened(flatbuffer, precision)
     rows = [runner.run(row) for row in _one_by_one([array[:NUM_CHECK_SAMPLES] for array in samples])]
     outputs = [np.concatenate([row[k] for row in rows]) for k in range(len(reference))]
     agreement = compare(precision, reference, outputs, [resolution(detail) for detail in runner.outputs])

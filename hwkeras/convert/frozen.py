@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hwkeras.convert.reasons import failure_reason
 from hwkeras.errors import ConversionError
 from hwkeras.errors import UserError
 
@@ -133,8 +135,9 @@ def _recorded(model):
     shapes = (model.get_build_config() or {}).get("input_shape") if model.built and model.weights else None
     if shapes is None:
         raise UserError(
-            f"`model` must be built before conversion: the shapes of its inputs must be known. Received: {model.name!r}, "
-            "not built or with several call arguments. Call it once on a sample, or declare a `keras.Input`."
+            "`model` must be built before conversion: the shapes of its inputs must be known. "
+            f"Received: {model.name!r}, not built or with several call arguments. "
+            "Call it once on a sample, or declare a `keras.Input`."
         )
     if _is_shape(shapes):
         return keras.KerasTensor((1, *shapes[1:]), name="input")
@@ -185,18 +188,22 @@ def _trace(model, structure, names, values):
         for tensor, name in zip(flat, _identifiers(names), strict=True)
     ]
 
+    # `stateless_call` hands its keywords to the user's `call`, which may know no `training`: layers infer by default.
+    parameters = inspect.signature(model.call).parameters.values()
+    takes_mode = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+    mode = {"training": False} if takes_mode else {}
+
     def call(*samples):
         constants = [[tf.constant(array) for array in group] for group in values]
-        outputs, _ = model.stateless_call(*constants, keras.tree.pack_sequence_as(structure, samples), training=False)
+        outputs, _ = model.stateless_call(*constants, keras.tree.pack_sequence_as(structure, samples), **mode)
         return keras.tree.flatten(outputs)
 
     try:
         traced = tf.function(call, input_signature=signature, autograph=False).get_concrete_function()
         return convert_variables_to_constants_v2(traced, lower_control_flow=False)
     except Exception as error:  # Whatever a user's layer raises while it is traced belongs to this one conversion.
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ConversionError(
-            f"The model could not be called on one sample (batch 1) in inference mode: {reason[0]} "
+            f"The model could not be called on one sample (batch 1) in inference mode: {failure_reason(error)} "
             "Make it work as `model(x[:1], training=False)` first."
         ) from error
 

@@ -39,7 +39,7 @@ class Runner:
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelFileError(
-                f"The file must load in the LiteRT interpreter. Received: {len(flatbuffer)} bytes, refused with: {reason}"
+                f"A file must load in the LiteRT interpreter. Received: {len(flatbuffer)} bytes, refused with: {reason}"
             ) from error
         self.inputs = self._interpreter.get_input_details()
         self.outputs = self._interpreter.get_output_details()

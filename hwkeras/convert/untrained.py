@@ -23,9 +23,10 @@ def convert_untrained(model, precisions, seed=0):
     How equal: the sizes of all four precisions, and the static analysis of the files, are the same to the byte for
     networks whose trained weights are all distinct tensors; calibration ranges do not change a size, also not those of
     concatenated branches that saturate. Frozen layers keep their values, as training does. The one difference left is
-    that weight tensors which training leaves *equal* are stored once (biases that never moved from zero; in int8, 1x1
-    kernels of one input channel, which hold nothing but signs). Then the shipped file is smaller, by at most the bytes
-    of the repeated tensors: what passes a size limit here passes it shipped.
+    what training leaves *equal*: a bias that never moved from zero is dropped, and equal tensors are stored once (in
+    int8, 1x1 kernels of one input channel hold nothing but signs and may coincide). Then the shipped file is smaller,
+    by at most those tensors and their quantization parameters (16 bytes an element in int8, 256 a tensor): what passes
+    a size limit here passes it shipped.
 
     Args:
         model: built Keras 3 model, as for `convert`.

@@ -55,6 +55,6 @@ def _array(archive, name, path):
         if "pickle" not in str(error):
             raise DataError(f"The archive must be readable. Received: {path}, corrupt {name!r} ({error}).") from error
         raise DataError(
-            f"Arrays must be of numbers or strings; pickled objects are never loaded. Received: {name!r} of dtype object "
-            f"in {path}. Save it as a regular array, for strings with dtype str."
+            f"Arrays must be of numbers or strings; pickled objects are never loaded. Received: {name!r} of dtype "
+            f"object in {path}. Save it as a regular array, for strings with dtype str."
         ) from error

@@ -33,10 +33,9 @@ def split(x, y, share=0.2, seed=0):
     y = np.asarray(y)
     arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
     for array in arrays:
-        if np.ndim(array) == 0 or len(array) != len(y):
-            raise DataError(
-                f"There must be one label for each sample. Received: {len(array)} samples, {len(y)} labels."
-            )
+        if np.ndim(array) == 0 or y.ndim == 0 or len(array) != len(y):
+            shapes = f"data of shape {np.shape(array)}, labels of shape {y.shape}"
+            raise DataError(f"There must be one label for each sample. Received: {shapes}.")
     train, valid = split_indices(y, share, seed)
     return _take(x, train), y[train], _take(x, valid), y[valid]
 

@@ -156,7 +156,7 @@ def _require_fields(content, path):
 
 def _require_inside(directory, name):
     # NOTE: Windows reads a backslash as a separator, so it is refused everywhere: a bundle means one thing.
-    inside = "\\" not in name and (directory / name).resolve().is_relative_to(directory.resolve())
+    inside = not {"\\", "\0"} & set(name) and (directory / name).resolve().is_relative_to(directory.resolve())
     if not name or not inside or pathlib.PurePosixPath(name).is_absolute() or ".." in pathlib.PurePosixPath(name).parts:
         raise UserError(f"A path in a manifest must stay inside the bundle. Received: {name!r} in {directory}.")
 

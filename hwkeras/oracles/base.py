@@ -1,4 +1,4 @@
-"""HardwareOracle: a keras-tuner oracle that spends no trial on what could never be shipped, and that survives a kill."""
+"""HardwareOracle: a keras-tuner oracle that spends no trial on what could never be shipped, and survives a kill."""
 
 from __future__ import annotations
 

@@ -11,36 +11,36 @@ from hwkeras.oracles.base import HardwareOracle
 
 
 class EvolutionOracle(HardwareOracle):
-    """Aging evolution (Real et al., 2019, DOI 10.1609/aaai.v33i01.33014780).
+    """Aging evolution (Real et al., 2019, DOI 10.1609/aaai.v33i01.33014780), sized for 12 to 200 trials.
 
-    1. The first `population_size` candidates are drawn at random.
+    1. The first `num_random` candidates are drawn at random.
     2. Then a sample of the last `population_size` completed trials is drawn, its best member is the parent, and a
-       mutation of it the next candidate. Being the youngest, and not being the best, keeps a trial in the population.
+       mutation of it the next candidate. Being young, not being good, keeps a trial in the population.
     3. "Best" is constrained: within the limits before outside of them, then the plain value for one objective, or the
        Pareto rank and then the crowding distance for several.
 
     Args:
         objectives: see `HardwareOracle`.
         limits: see `HardwareOracle`. Defaults to `()`.
-        population_size: int, 2 or more, or None for a third of `max_trials`, between 4 and 20. Defaults to `None`.
-        sample_size: int, 1 or more, or None for a quarter of the population, at least 2. Defaults to `None`.
+        population_size: int, 2 or more. Defaults to `20`.
+        sample_size: int, 1 or more; 1 is a random parent. Defaults to `10`.
+        num_random: int, 1 or more, or None for a quarter of `max_trials`, between 3 and 10. Defaults to `None`.
         **arguments: see `HardwareOracle`.
 
     Raises:
         UserError: a size out of range.
     """
 
-    def __init__(self, objectives, limits=(), population_size=None, sample_size=None, **arguments):
+    def __init__(self, objectives, limits=(), population_size=20, sample_size=10, num_random=None, **arguments):
         super().__init__(objectives, limits, **arguments)
-        if population_size is None:
-            population_size = min(20, max(4, (self.max_trials or 60) // 3))
+        if num_random is None:
+            num_random = 10 if self.max_trials is None else min(10, max(3, self.max_trials // 4))
         self.population_size = check_at_least("population_size", population_size, 2)
-        if sample_size is None:
-            sample_size = max(2, self.population_size // 4)
         self.sample_size = check_at_least("sample_size", sample_size, 1)
+        self.num_random = check_at_least("num_random", num_random, 1)
 
     def propose(self, rng):
-        """Draws at random until there is a population, then mutates a parent.
+        """Draws at random until there are parents, then mutates one.
 
         Args:
             rng: np.random.Generator.
@@ -48,9 +48,10 @@ class EvolutionOracle(HardwareOracle):
         Returns:
             dict of hyperparameter name to value.
         """
-        population = self.observations()[-self.population_size :]
-        if len(population) < self.population_size:
+        observations = self.observations()
+        if len(observations) < self.num_random:
             return sampling.sample(self.hyperparameters, rng)
+        population = observations[-self.population_size :]
         contestants = rng.choice(len(population), size=min(self.sample_size, len(population)), replace=False)
         parent = population[min(contestants, key=self._order(population).__getitem__)]
         return sampling.mutate(self.hyperparameters, parent.values, rng)

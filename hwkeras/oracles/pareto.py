@@ -13,9 +13,9 @@ from hwkeras.errors import UserError
 
 def _as_losses(losses):
     losses = np.asarray(losses, dtype=float)
-    if losses.size == 0:
-        return losses.reshape(len(losses), -1) if losses.ndim == 2 else np.zeros((0, 1))
-    if losses.ndim != 2:
+    if losses.ndim == 1 and not len(losses):
+        losses = losses.reshape(0, 1)
+    if losses.ndim != 2 or (len(losses) and not losses.shape[1]):
         raise UserError(
             f"`losses` must have shape (num_points, num_objectives). Received: shape={losses.shape}. "
             "For one objective pass losses.reshape(-1, 1)."
@@ -42,7 +42,7 @@ def nondominated(losses):
     if not len(losses):
         return np.zeros(0, dtype=bool)
     distinct, place = np.unique(losses, axis=0, return_inverse=True)
-    # Rows of `distinct` are in lexicographic order, so a row is dominated by an earlier member of the front or not at all.
+    # Rows of `distinct` are in lexicographic order: an earlier member of the front dominates a row, or nothing does.
     front = np.zeros(len(distinct), dtype=bool)
     if distinct.shape[1] <= 2:
         last = distinct[:, -1]
@@ -80,7 +80,7 @@ def ranks(losses, violations=None):
     violations = np.asarray(violations, dtype=float).reshape(-1)
     if len(violations) != len(losses):
         raise UserError(
-            f"`violations` must have one entry a point. Received: {len(violations)} violations for {len(losses)} points."
+            f"`violations` must have one entry a point. Received: {len(violations)} entries for {len(losses)} points."
         )
     violations = np.where(np.isnan(violations), np.inf, np.maximum(violations, 0.0))
     rank = np.zeros(len(losses), dtype=int)

@@ -6,6 +6,7 @@ is set aside as `<name>.damaged`. keras-tuner itself refuses the whole project f
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import pathlib
@@ -88,7 +89,8 @@ def _read_trials(project, repairs):
     for path in sorted(project.glob("trial_*/trial.json")):
         state = _read_json(path)
         try:
-            trials[Trial.from_state(state).trial_id] = state
+            # keras-tuner turns the conditions inside what it is given into objects: it gets a copy.
+            trials[Trial.from_state(copy.deepcopy(state)).trial_id] = state
         except (AttributeError, KeyError, TypeError, ValueError):
             _set_aside(path)
             repairs.append(f"{path.parent.name}/trial.json could not be read and was set aside.")
@@ -117,7 +119,7 @@ def _is_broken(state, key, example):
 
 def _merge_space(state, trial):
     space = kt.HyperParameters.from_config(state["hyperparameters"])
-    space.merge(kt.HyperParameters.from_config(json.loads(json.dumps(trial["hyperparameters"]))), overwrite=False)
+    space.merge(kt.HyperParameters.from_config(copy.deepcopy(trial["hyperparameters"])), overwrite=False)
     state["hyperparameters"] = space.get_config()
 
 

@@ -1,4 +1,4 @@
-"""Values of a search space: drawn at random, mutated, crossed over, enumerated. Every function returns active values only.
+"""Values of a search space: drawn at random, mutated, crossed over, enumerated; always the active ones only.
 
 `space` is a `keras_tuner.HyperParameters`; its own `values` are not read. A hyperparameter is active when all its
 conditions hold for the values of its parents, which the space lists before it.

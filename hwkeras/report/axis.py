@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hwkeras.objectives import METRICS
 from hwkeras.report.results import metric_title
 
-# A range wider than this is drawn on a logarithmic scale.
-_LOG_RATIO = 10.0
+# A range wider than this is drawn on a logarithmic scale; but not where the least value is as good as zero.
+_LOG_RATIO, _MAX_LOG_RATIO = 10.0, 1e12
 _PADDING = 0.06
 _NUM_INTERVALS = 6
 # Units an axis can be labeled in, as the tables print them, largest first: name and factor to the canonical unit.
@@ -62,7 +62,7 @@ def fit_axis(metric, values, *, allow_log=True):
         Axis.
     """
     values = list(values) or [0.0, 1.0]
-    is_log = allow_log and min(values) > 0 and max(values) / min(values) > _LOG_RATIO
+    is_log = allow_log and min(values) > 0 and _LOG_RATIO * min(values) < max(values) < _MAX_LOG_RATIO * min(values)
     low, high = _padded_log(values) if is_log else _padded(values)
     unit, factor = _scale(metric, max(values))
     steps = _log_ticks(low / factor, high / factor) if is_log else _linear_ticks(low / factor, high / factor)

@@ -63,7 +63,7 @@ def page_html(results):
     )
     front, metrics = results.get("front", []), column_metrics(results)
     return environment.from_string(text).render(
-        title=results.get("name") or "hwkeras search",
+        title=_title(results),
         summary=summary_line(results),
         best=results.get("best"),
         headlines=_headlines(results),
@@ -73,6 +73,11 @@ def page_html(results):
         all_rows=[_row(results, candidate, metrics) for candidate in results.get("candidates", [])],
         settings=_settings(results),
     )
+
+
+def _title(results):
+    data_name = (results.get("data") or {}).get("name")
+    return results.get("name") or (f"hwkeras search on {data_name}" if data_name else "hwkeras search")
 
 
 def _headlines(results):
@@ -120,8 +125,19 @@ def _settings(results):
     rows = [(title, _setting_text(results[key])) for title, key in _SETTINGS if results.get(key) is not None]
     if results.get("seconds") is not None:
         rows.append(("Time", duration_text(results["seconds"])))
-    data = results.get("data") or {}
-    return [*((f"Data: {key.replace('_', ' ')}", _setting_text(value)) for key, value in data.items()), *rows]
+    return [*_data_settings(results), *rows, *_meter_settings(results.get("meter") or {})]
+
+
+def _data_settings(results):
+    data = {**(results.get("data") or {})}
+    data.setdefault("fingerprint", results.get("data_fingerprint"))
+    told = {key: value for key, value in data.items() if value or value == 0}
+    return [(f"Data: {key.replace('_', ' ')}", _setting_text(value)) for key, value in told.items()]
+
+
+def _meter_settings(meter):
+    runtime = " ".join(str(meter[key]) for key in ("runtime", "runtime_version") if meter.get(key))
+    return [(title, text) for title, text in (("Processor", meter.get("cpu")), ("Runtime", runtime)) if text]
 
 
 def _setting_text(value):

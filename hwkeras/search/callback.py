@@ -6,8 +6,8 @@ import copy
 
 import keras
 
-from hwkeras.convert import check_precisions
 from hwkeras.convert import convert_untrained
+from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
 from hwkeras.measure import analyze
 from hwkeras.measure import open_meter
@@ -41,7 +41,7 @@ class LatencyCallback(keras.callbacks.Callback):
 
     def __init__(self, precision="float32", device="local", meter=None):
         super().__init__()
-        check_precisions([precision])
+        require_precisions([precision])
         self.precision = precision
         self.device = device
         self.deployed_metrics = {}

@@ -6,8 +6,13 @@ import tempfile
 
 import numpy as np
 
-from hwkeras.build.spaces import Choices
+from hwkeras.build import HardwareHyperModel
+from hwkeras.build import as_hypermodel
+from hwkeras.build.spaces import FromDict
+from hwkeras.data import class_indices
 from hwkeras.search.tuner import HardwareTuner
+from hwkeras.space import OneArchitecture
+from hwkeras.space import architecture_from_actions
 
 
 class Searcher:
@@ -15,7 +20,8 @@ class Searcher:
 
     Args:
         space: `SearchSpace`, any space of `hwkeras.spaces`, a `build(hp)` function, or a dict of lists such as
-            `{"global_pooling": [True, False], "dense_units": [16, 32], "dropout_rate": [0.0, 0.2]}`.
+            `{"global_pooling": [True, False], "dense_units": [16, 32], "dropout_rate": [0.0, 0.2]}`; or one architecture as
+            a list of actions such as `["conv", "pool", "pool"]`, which is trained and deployed without a search.
         optimizer: str or keras optimizer, for spaces that do not compile. Defaults to `"adam"`.
         epochs: int, for each network. Defaults to `5`.
         budget: int, networks to train. Defaults to `10`.
@@ -84,3 +90,19 @@ class Searcher:
         self.tuner = HardwareTuner(self._hypermodel(x, train_labels), directory=directory, **self._options)
         self.tuner.search(x, np.asarray(train_labels), **({"epochs": self._epochs} | fit_arguments))
         return self.tuner.get_best_models()[0]
+
+    def _hypermodel(self, x, labels):
+        space = self._space
+        shape = x.shape[1:] if x.ndim == 4 else (*x.shape[1:], 1)
+        if isinstance(space, dict):
+            space = FromDict(space, shape, _num_classes(labels))
+        elif isinstance(space, (list, tuple)):
+            space = OneArchitecture(architecture_from_actions(space, shape, _num_classes(labels)))
+        hypermodel = as_hypermodel(space)
+        if isinstance(hypermodel, HardwareHyperModel) and hypermodel.optimizer is None:
+            hypermodel.optimizer = self._optimizer
+        return hypermodel
+
+
+def _num_classes(labels):
+    return len(np.unique(class_indices(labels)))

@@ -15,12 +15,13 @@ import numpy as np
 
 from hwkeras import oracles
 from hwkeras.build import as_hypermodel
-from hwkeras.convert import check_precisions
+from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
 from hwkeras.errors import HwkerasError
 from hwkeras.errors import UserError
 from hwkeras.export import BundleSource
 from hwkeras.export import write_bundle
+from hwkeras.measure import Measurement
 from hwkeras.measure import open_meter
 from hwkeras.objectives import Limit
 from hwkeras.search import selection
@@ -88,7 +89,7 @@ class HardwareTuner(kt.Tuner):
         progress=print_progress,
         data_facts=None,
     ):
-        self.precisions = check_precisions([precision] if isinstance(precision, str) else precision)
+        self.precisions = require_precisions([precision] if isinstance(precision, str) else precision)
         self.device = device
         self.meter = meter if meter is not None else open_meter(device)
         self.seed = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
@@ -253,6 +254,8 @@ class HardwareTuner(kt.Tuner):
         model = self.hypermodel.build(trial.hyperparameters)
         if not model.built:
             model.build((None, *self.run.check_samples()[0].shape[1:]))
+        if model.optimizer is not None:
+            model.optimizer.build(model.trainable_variables)  # its state is in the file too
         model.load_weights(self._weights_file(trial))
         return model
 
@@ -368,7 +371,7 @@ class HardwareTuner(kt.Tuner):
             model=self.load_model(trial),
             precision=candidate.precision,
             metrics=candidate.metrics,
-            measurement=candidate.measurement,
+            measurement=Measurement.from_json(candidate.measurement),
             architecture=self._naming.architecture(trial.hyperparameters),
             hyperparameters=dict(trial.hyperparameters.values),
             seed=settings["seed"],

@@ -13,6 +13,7 @@ _HOMES = {
     "Layer": "hwkeras.space.layer",
     "LayerListSpace": "hwkeras.space.layer_list",
     "Menu": "hwkeras.space.choice",
+    "OneArchitecture": "hwkeras.space.one_architecture",
     "Params": "hwkeras.space.layer",
     "architecture_from_actions": "hwkeras.space.actions",
 }

@@ -106,8 +106,8 @@ def test_quantization_aware_training_covers_a_relu_behind_a_convolution(digits):
 
 def test_a_lone_batch_normalization_and_a_layer_read_twice_are_quantized(digits):
     image = keras.Input((8, 8, 1))
-    h = L.BatchNormalization(name="lone")(image)
-    h = L.Conv2D(4, 3, padding="same", name="conv")(h)
+    h = L.Conv2D(4, 3, activation="relu", name="first")(image)
+    h = L.Conv2D(4, 3, padding="same", name="conv")(L.BatchNormalization(name="lone")(h))
     h = L.Add(name="add")([h, L.BatchNormalization(name="side")(h)])
     model = keras.Model(image, L.Dense(10, name="head")(L.Flatten(name="flatten")(h)))
     (x, y), _ = digits
@@ -170,7 +170,13 @@ def test_fit_arguments_reach_fit(dense_model, dense_data):
 
 
 @pytest.mark.parametrize(
-    "loss", ["mse", keras.losses.Huber(delta=0.5), keras.losses.CategoricalCrossentropy(from_logits=True)]
+    "loss",
+    [
+        "mse",
+        keras.losses.mean_squared_error,
+        keras.losses.Huber(delta=0.5),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+    ],
 )
 def test_the_loss_is_the_compiled_one(dense_model, dense_data, loss):
     x, y = dense_data
@@ -257,10 +263,9 @@ class TestErrors:
             compress(model, "float32", None)
 
     def test_what_the_converter_refuses(self):
-        signal = keras.Input((6, 2))
-        model = keras.Model(signal, L.LSTM(3, activation="selu")(signal), name="lstm")
-        model.layers[1].unroll = False
-        with pytest.raises(ConversionError, match="must convert to a float32 '.tflite'. Received: model 'lstm'"):
+        volume = keras.Input((4, 4, 4, 1))
+        model = keras.Model(volume, L.MaxPooling3D()(volume), name="volume")
+        with pytest.raises(ConversionError, match="must convert to a float32 '.tflite'. Received: model 'volume'"):
             compress(model, "float32", None)
 
 

@@ -32,7 +32,7 @@ def real_file():
 
 @pytest.fixture(scope="session")
 def made_files():
-    """Small files of the converter by name: one convolution in three precisions, a product, a transposed convolution."""
+    """Small files of the converter by name: one network in three precisions, a product, a transposed convolution."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tensorflow as tf

@@ -1,6 +1,7 @@
 """The local meter on real children: those that answer, crash, hang and talk nonsense."""
 
 import hashlib
+import pathlib
 import sys
 
 import pytest
@@ -41,8 +42,8 @@ def bench(tmp_path, monkeypatch):
         script.write_text(source)
         return (sys.executable, str(script))
 
-    # The program is not where Python would look for `tflite_bench`: the environment of the child carries the path.
-    monkeypatch.setenv("PYTHONPATH", str(pytest.importorskip("tflite_bench").__path__[0] + "/.."))
+    # So that the program finds `tflite_bench` where the project is not installed.
+    monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(__file__).resolve().parents[2]))
     return write
 
 

@@ -213,7 +213,7 @@ def test_a_build_that_returns_nothing_is_told(tmp_path, digits):
 
 def test_a_device_that_fails_ends_the_search(tmp_path, digits):
     x, y = digits
-    meter = LocalMeter(bench=(sys.executable, "-c", "import sys; sys.exit(3)"))
+    meter = LocalMeter(bench=(sys.executable, "-c", "import os; os.abort()"))
     tuner = hw.HardwareTuner(
         plain_build, meter=meter, limits=["latency=5ms"], max_trials=1, directory=tmp_path / "run", precision="float32"
     )

@@ -1,6 +1,7 @@
 """Random values of a space, drawn as keras-tuner's random search draws them."""
 
 import keras_tuner
+import pytest
 
 
 def sample(space, rng):
@@ -13,3 +14,20 @@ def sample(space, rng):
         if hp.is_active(parameter):
             hp.values[parameter.name] = parameter.random_sample(rng.randrange(2**31))
     return hp
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """The function (space, random.Random) -> keras_tuner.HyperParameters."""
+    return sample
+
+
+@pytest.fixture(scope="session")
+def values_of():
+    """The function (dict) -> what `architecture` reads."""
+
+    class Values:
+        def __init__(self, values):
+            self.values = values
+
+    return Values

@@ -1,0 +1,206 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from hwkeras.errors import UserError
+from hwkeras.oracles import pareto
+
+inf, nan = math.inf, math.nan
+
+
+def points(min_objectives=1, max_objectives=4, values=st.integers(0, 6)):
+    row = lambda size: st.lists(values, min_size=size, max_size=size)  # noqa: E731
+    table = st.integers(min_objectives, max_objectives).flatmap(
+        lambda size: st.lists(row(size), min_size=1, max_size=12)
+    )
+    return table.map(lambda rows: np.array(rows, dtype=float))
+
+
+any_value = st.one_of(st.integers(0, 4).map(float), st.sampled_from([inf, -inf, nan]))
+
+
+def dominates(a, b):
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def naive_front(losses):
+    losses = np.where(np.isnan(losses), inf, losses)
+    return np.array([not any(dominates(other, row) for other in losses) for row in losses], dtype=bool)
+
+
+def naive_volume(losses, reference):
+    """Volume of a union of boxes, by inclusion and exclusion."""
+    total = 0.0
+    for size in range(1, len(losses) + 1):
+        for chosen in itertools.combinations(losses, size):
+            sides = np.maximum(np.asarray(reference) - np.max(chosen, axis=0), 0.0)
+            total += (-1) ** (size + 1) * np.prod(sides)
+    return total
+
+
+class TestNondominated:
+    def test_closed_form(self):
+        losses = [[1, 4], [2, 2], [4, 1], [3, 3], [2, 2], [1, 5]]
+        assert pareto.nondominated(losses).tolist() == [True, True, True, False, True, False]
+
+    def test_one_objective_keeps_the_smallest_and_its_equals(self):
+        assert pareto.nondominated([[3], [1], [2], [1]]).tolist() == [False, True, False, True]
+
+    def test_nan_counts_as_infinity(self):
+        assert pareto.nondominated([[1, nan], [1, 5], [nan, nan]]).tolist() == [False, True, False]
+        assert pareto.nondominated([[nan, 1], [inf, 1]]).tolist() == [True, True]
+
+    def test_empty(self):
+        assert pareto.nondominated([]).shape == (0,)
+        assert pareto.nondominated(np.zeros((0, 3))).shape == (0,)
+
+    def test_a_flat_array_is_refused(self):
+        with pytest.raises(UserError, match=r"shape \(num_points, num_objectives\). Received: shape=\(3,\)"):
+            pareto.nondominated([1.0, 2.0, 3.0])
+
+    @settings(deadline=None)
+    @given(points(values=any_value))
+    def test_fast_equals_naive(self, losses):
+        assert pareto.nondominated(losses).tolist() == naive_front(losses).tolist()
+
+    @settings(deadline=None)
+    @given(points(), st.randoms(use_true_random=False))
+    def test_idempotent_and_order_free(self, losses, random):
+        mask = pareto.nondominated(losses)
+        assert mask.any()
+        assert pareto.nondominated(losses[mask]).all()
+        order = list(range(len(losses)))
+        random.shuffle(order)
+        assert pareto.nondominated(losses[order]).tolist() == mask[order].tolist()
+
+
+class TestRanks:
+    def test_fronts_one_after_the_other(self):
+        assert pareto.ranks([[1, 4], [4, 1], [2, 5], [5, 2], [6, 6]]).tolist() == [0, 0, 1, 1, 2]
+
+    def test_feasible_first_then_by_violation(self):
+        losses = [[9, 9], [0, 0], [0, 0], [1, 1], [0, 0]]
+        assert pareto.ranks(losses, [0, 0.5, 0.1, 0.1, nan]).tolist() == [0, 3, 1, 2, 4]
+
+    def test_empty(self):
+        assert pareto.ranks([]).shape == (0,)
+
+    def test_violations_of_another_length_are_refused(self):
+        with pytest.raises(UserError, match="one entry a point. Received: 1 entries for 2 points"):
+            pareto.ranks([[1], [2]], [0])
+
+    @settings(deadline=None)
+    @given(points(values=any_value), st.data())
+    def test_every_domination_is_kept(self, losses, data):
+        violations = data.draw(
+            st.lists(st.sampled_from([0.0, 0.5, 1.0, inf]), min_size=len(losses), max_size=len(losses))
+        )
+        rank = pareto.ranks(losses, violations)
+        clean = np.where(np.isnan(losses), inf, losses)
+        assert sorted(set(rank.tolist())) == list(range(rank.max() + 1))
+        for i, j in itertools.permutations(range(len(losses)), 2):
+            if violations[i] < violations[j] or (violations[i] == violations[j] and dominates(clean[i], clean[j])):
+                assert rank[i] < rank[j]
+
+
+class TestCrowdingDistance:
+    def test_closed_form(self):
+        distance = pareto.crowding_distance([[0, 4], [1, 2], [4, 0]])
+        assert distance.tolist() == [inf, 2.0, inf]
+        inner = pareto.crowding_distance([[0, 10], [1, 9], [5, 5], [10, 0]])
+        assert inner.tolist() == [inf, 1.0, 1.8, inf]
+
+    def test_few_points_are_all_alone(self):
+        assert pareto.crowding_distance([[1, 2]]).tolist() == [inf]
+        assert pareto.crowding_distance([[1, 2], [2, 1]]).tolist() == [inf, inf]
+        assert pareto.crowding_distance([]).shape == (0,)
+
+    def test_infinite_losses_count_nothing(self):
+        assert pareto.crowding_distance([[1, inf], [nan, 1]]).tolist() == [0.0, 0.0]
+        assert pareto.crowding_distance([[0, 4], [1, inf], [2, 2], [4, 0]]).tolist() == [inf, 0.0, 2.0, inf]
+
+    def test_all_equal(self):
+        assert pareto.crowding_distance([[1, 1], [1, 1]]).tolist() == [inf, inf]
+
+    @settings(deadline=None)
+    @given(points(), st.randoms(use_true_random=False))
+    def test_order_free(self, losses, random):
+        order = list(range(len(losses)))
+        random.shuffle(order)
+        assert pareto.crowding_distance(losses[order]).tolist() == pareto.crowding_distance(losses)[order].tolist()
+
+
+class TestHypervolume:
+    @pytest.mark.parametrize("num_objectives", [1, 2, 3, 4])
+    def test_a_box(self, num_objectives):
+        assert pareto.hypervolume([[1.0] * num_objectives], [3.0] * num_objectives) == 2.0**num_objectives
+
+    @pytest.mark.parametrize("size", [1, 2, 5, 20])
+    def test_a_staircase(self, size):
+        stairs = [[step, size - step - 1] for step in range(size)]
+        assert pareto.hypervolume(stairs, [size, size]) == size * (size + 1) / 2
+
+    def test_what_counts_nothing(self):
+        assert pareto.hypervolume([], [1.0]) == 0.0
+        assert pareto.hypervolume([[2.0, 0.0], [0.0, 1.0], [nan, 0.0], [inf, 0.0]], [1.0, 1.0]) == 0.0
+
+    def test_minus_infinity(self):
+        assert pareto.hypervolume([[-inf, 0.5], [0.5, 0.0]], [1.0, 1.0]) == inf
+        assert pareto.hypervolume([[-inf, 2.0], [0.5, 0.0]], [1.0, 1.0]) == 0.5
+
+    def test_a_bad_reference_is_refused(self):
+        with pytest.raises(UserError, match=r"must be finite. Received: reference=\[1.0, inf\]"):
+            pareto.hypervolume([[0.0, 0.0]], [1.0, inf])
+        with pytest.raises(UserError, match="one entry an objective. Received: 3 entries for 2 objectives"):
+            pareto.hypervolume([[0.0, 0.0]], [1.0, 1.0, 1.0])
+
+    @settings(deadline=None, max_examples=60)
+    @given(points(values=st.integers(0, 5)).filter(lambda losses: len(losses) <= 8))
+    def test_equals_inclusion_and_exclusion(self, losses):
+        reference = [4.0] * losses.shape[1]
+        assert pareto.hypervolume(losses, reference) == naive_volume(losses, reference)
+
+    @settings(deadline=None)
+    @given(points(min_objectives=2), st.randoms(use_true_random=False))
+    def test_only_the_front_counts_in_any_order(self, losses, random):
+        reference = [5.0] * losses.shape[1]
+        front = losses[pareto.nondominated(losses)].tolist()
+        random.shuffle(front)
+        assert pareto.hypervolume(front, reference) == pareto.hypervolume(losses, reference)
+
+    @settings(deadline=None)
+    @given(points(min_objectives=2), st.data())
+    def test_another_point_never_takes_away(self, losses, data):
+        more = data.draw(st.lists(st.integers(0, 6), min_size=losses.shape[1], max_size=losses.shape[1]))
+        reference = [5.0] * losses.shape[1]
+        assert pareto.hypervolume(np.vstack([losses, more]), reference) >= pareto.hypervolume(losses, reference)
+
+
+class TestKnee:
+    def test_the_point_farthest_below_the_line(self):
+        assert pareto.knee([[0, 10], [1, 2], [5, 1], [10, 0], [9, 9]]) == 1
+
+    def test_dominated_and_infinite_points_are_passed_over(self):
+        assert pareto.knee([[nan, 0], [3, 3], [1, 1], [-inf, 5]]) == 2
+
+    def test_one_point(self):
+        assert pareto.knee([[7.0]]) == 0
+
+    @pytest.mark.parametrize("losses", [[], [[inf, 1.0]]])
+    def test_nothing_finite(self, losses):
+        with pytest.raises(UserError, match="must hold a finite point. Received: . points, none of them finite"):
+            pareto.knee(losses)
+
+    @settings(deadline=None)
+    @given(points(), st.randoms(use_true_random=False))
+    def test_a_front_member_in_any_order(self, losses, random):
+        index = pareto.knee(losses)
+        assert pareto.nondominated(losses)[index]
+        shuffled = losses.tolist()
+        random.shuffle(shuffled)
+        assert shuffled[pareto.knee(shuffled)] == losses[index].tolist()
