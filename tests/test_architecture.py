@@ -15,6 +15,7 @@ FLOORS = {
     "units": 0,
     "objectives": 0,
     "files": 0,
+    "lazy": 0,
     "space": 1,
     "hardware": 1,
     "measure": 1,
@@ -30,7 +31,7 @@ FLOORS = {
     "testing": 7,
 }
 # The order of the ground floor's files among themselves.
-GROUND = ["errors", "files", "units", "objectives"]
+GROUND = ["errors", "lazy", "files", "units", "objectives"]
 DOORS = {
     "keras_tuner": {"build", "oracles", "search", "testing"},
     "tensorflow_model_optimization": {"compress"},

@@ -20,9 +20,9 @@
 #
 # ## Introduction
 #
-# A network that will run on a device is not done when it is accurate. It has to fit the flash, its activations have to fit
-# the RAM, and it has to answer in time, and all of that is true of the `.tflite` file, not of the Keras model. `hwkeras`
-# searches with the file in hand: what is scored and timed are the bytes that ship.
+# A network that will run on a device is not done when it is accurate. It has to fit the flash, its activations have to
+# fit the RAM, and it has to answer in time, and all of that is true of the `.tflite` file, not of the Keras model.
+# `hwkeras` searches with the file in hand: what is scored and timed are the bytes that ship.
 #
 # ## Setup
 
@@ -85,8 +85,8 @@ tuner.search(
 # %% [markdown]
 # ## 3. Choose
 #
-# The front holds the files that no other one beats in both objectives. `best` takes the knee of it, or the most accurate
-# within a limit.
+# The front holds the files that no other one beats in both objectives. `best` takes the knee of it, or the most
+# accurate within a limit.
 
 # %%
 for candidate in tuner.front():

@@ -70,7 +70,8 @@ def analyze(model, as_json):
         output.put({"file": str(model), **analysis.to_json()})
         if not as_json:
             click.echo(
-                f"{model}: {format_quantity(analysis.size_bytes, 'bytes')}, {format_quantity(analysis.macs, 'count')} MACs, "
+                f"{model}: {format_quantity(analysis.size_bytes, 'bytes')}, "
+                f"{format_quantity(analysis.macs, 'count')} MACs, "
                 f"{format_quantity(analysis.params, 'count')} parameters, "
                 f"peak RAM {format_quantity(analysis.peak_ram_bytes, 'bytes')}"
             )
@@ -132,9 +133,8 @@ def report(directory, as_json):
 
 def _read(path):
     if not path.is_file():
-        raise UserError(
-            f"A model is a .tflite file. Received: {path}, which {'is a folder' if path.is_dir() else 'does not exist'}."
-        )
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"A model is a .tflite file. Received: {path}, which {what}.")
     from hwkeras.measure import analyze as analyze_bytes
 
     content = path.read_bytes()

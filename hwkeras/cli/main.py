@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import click
 
-import hwkeras.cli.inspecting as inspecting
-import hwkeras.cli.searching as searching
+from hwkeras.cli.inspecting import analyze
+from hwkeras.cli.inspecting import bench
+from hwkeras.cli.inspecting import devices
+from hwkeras.cli.inspecting import report
+from hwkeras.cli.inspecting import verify
 from hwkeras.cli.output import quiet_tensorflow
 from hwkeras.cli.output import run
+from hwkeras.cli.searching import search
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,14 +20,7 @@ def hwkeras():
     """Find the Keras models worth shipping on a device, measured on the .tflite files that ship."""
 
 
-for _command in (
-    searching.search,
-    inspecting.bench,
-    inspecting.analyze,
-    inspecting.devices,
-    inspecting.verify,
-    inspecting.report,
-):
+for _command in (search, bench, analyze, devices, verify, report):
     hwkeras.add_command(_command)
 
 

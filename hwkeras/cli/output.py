@@ -62,7 +62,8 @@ def run(command, arguments):
         arguments: list of str, or None for those of the process.
 
     Returns:
-        int: 0 done; 2 the user's arguments or data are wrong; 3 nothing within the limits; 4 the device failed; 1 other.
+        int: 0 done; 2 the user's arguments or data are wrong; 3 nothing within the limits; 4 the device failed;
+        1 something else, such as a bundle that does not verify.
     """
     try:
         return command.main(args=arguments, prog_name="hwkeras", standalone_mode=False) or 0

@@ -61,8 +61,8 @@ _MAX_DEFAULT_EPOCHS = 30
 def search(data, out, as_json, **asked):
     """Search for the networks worth shipping on DATA.
 
-    DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test, y_test],
-    or a folder of class folders with images.
+    DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test,
+    y_test], or a folder of class folders with images.
     """
     with JsonOutput(as_json) as output:
         out = out or pathlib.Path("runs") / f"{_stem(data)}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -74,7 +74,7 @@ def search(data, out, as_json, **asked):
 def _prepare(data, out, asked):
     """Checks everything that can be checked before the first file is written."""
     _check_directory(out, asked["resume"])
-    from hwkeras import oracles
+    from hwkeras.convert import import_tensorflow
     from hwkeras.convert import require_precisions
     from hwkeras.data import load_dataset
     from hwkeras.measure import open_meter
@@ -84,9 +84,9 @@ def _prepare(data, out, asked):
     precisions = require_precisions([name.strip() for name in asked["precision"].split(",")])
     limits = [Limit.parse(limit) for limit in asked["limits"]]
     objectives = [Objective.parse(objective) for objective in asked["objectives"] or ("accuracy", "latency_ms")]
-    oracles.get(asked["oracle"])
     meter = open_meter(asked["device"])
     dataset = load_dataset(data, seed=asked["seed"])
+    import_tensorflow()
     space = _open_space(asked["space"], dataset)
 
     from hwkeras.search import HardwareTuner
@@ -146,11 +146,13 @@ def _check_directory(out, resume):
     has_run = (out / "search.json").exists()
     if has_run and not resume:
         raise UserError(
-            f"A run is not overwritten. Received: --out {out}, which holds one. Pass --resume to go on with it, or another --out."
+            f"A run is not overwritten. Received: --out {out}, which holds one. Pass --resume to go on with it, or "
+            "another --out."
         )
     if resume and not has_run and not out.exists():
         raise UserError(
-            f"--resume goes on with a run. Received: --out {out}, which does not exist. Leave --resume away to start one."
+            f"--resume goes on with a run. Received: --out {out}, which does not exist. Leave --resume away to start "
+            "one."
         )
     if out.exists() and not has_run and any(out.iterdir()) and not (out / "oracle.json").exists():
         raise UserError(f"--out must be new, empty or a run. Received: {out}, which holds other files.")

@@ -4,29 +4,22 @@ The room is lazy: importing it loads neither TensorFlow nor tfmot. It is also a 
 function and the room share a name: `hwkeras.compress(model, recipe, data)` is `hwkeras.compress.compress(...)`.
 """
 
-import importlib
 import sys
 import types
 
-_HOMES = {
-    "Compressed": "hwkeras.compress.compressor",
-    "CompressionReport": "hwkeras.compress.report",
-    "LayerReport": "hwkeras.compress.report",
-    "Recipe": "hwkeras.compress.recipe",
-    "compress": "hwkeras.compress.compressor",
-    "twin": "hwkeras.compress.twinning",
-}
-__all__ = sorted(_HOMES)
+from hwkeras.lazy import lazy_names
 
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "Compressed": "hwkeras.compress.compressor",
+        "CompressionReport": "hwkeras.compress.report",
+        "LayerReport": "hwkeras.compress.report",
+        "Recipe": "hwkeras.compress.recipe",
+        "compress": "hwkeras.compress.compressor",
+        "twin": "hwkeras.compress.twinning",
+    },
+)
 
 
 class _CallableRoom(types.ModuleType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import re
 from dataclasses import dataclass
 from dataclasses import field
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hwkeras.convert.reasons import failure_reason
+from hwkeras.convert.silence import silenced
 from hwkeras.errors import ConversionError
 from hwkeras.errors import UserError
 
@@ -39,14 +41,16 @@ class Frozen:
 
 
 def import_tensorflow():
-    """Imports TensorFlow with its C++ log kept to errors, unless the user asked for another level.
+    """Imports TensorFlow without what it prints while it loads, its C++ log kept to errors unless the user asked.
 
     Returns:
         the module `tensorflow`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
-
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    with silenced():  # its first lines come before it looks at the level
+        import tensorflow as tf
     return tf
 
 

@@ -1,7 +1,7 @@
 """`hwkeras.lite`: TensorFlow's converter by its own words, with our checks behind it.
 
-A program that says `tf.lite.TFLiteConverter` runs with `import hwkeras as tf`; every file is loaded and compared with the
-model before it is returned.
+A program that says `tf.lite.TFLiteConverter` runs with `import hwkeras as tf`; every file is loaded and compared with
+the model before it is returned.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import keras_tuner as kt
 import numpy as np
@@ -12,30 +11,28 @@ from keras_tuner.engine.trial import TrialStatus
 from hwkeras.errors import InfeasibleError
 from hwkeras.objectives import Limit
 from hwkeras.oracles import pareto
-from hwkeras.oracles import recovery
 from hwkeras.oracles import sampling
 from hwkeras.oracles.arguments import check_at_least
 from hwkeras.oracles.arguments import parse_objectives
+from hwkeras.oracles.durable import DurableOracle
 from hwkeras.oracles.observation import Observation
 from hwkeras.oracles.observation import best_step
 from hwkeras.oracles.screening import Screening
 from hwkeras.oracles.stopping import StopReason
 
-_LOGGER = logging.getLogger(__name__)
 # A search for a first candidate within the limits goes on while it comes nearer, up to this many times `max_draws`.
 _MAX_ROUNDS = 8
 # Spaces up to this size are listed to the end before an oracle says that they are exhausted.
 _MAX_LISTED = 4096
 
 
-class HardwareOracle(kt.Oracle):
+class HardwareOracle(DurableOracle):
     """Base of all oracles: several objectives, limits, and candidates screened before they cost a trial.
 
     A subclass writes `propose(rng)`. Each draw is checked here: an architecture that was tried is never tried again;
     one that the cost model puts outside the limits is turned down and spends no trial. A third of the draws of a
     trial come from `propose`; the others mutate what came nearest to the limits, so that rare feasible regions are
-    found. When nothing new is found the oracle stops and says why in `stop_reason`; it never raises while
-    keras-tuner holds its lock, and an exception in any other call releases it.
+    found. When nothing new is found the oracle stops and says why in `stop_reason`.
 
     Args:
         objectives: list of str, `hwkeras.objectives.Objective` or `keras_tuner.Objective`, or one of them. The first
@@ -56,6 +53,8 @@ class HardwareOracle(kt.Oracle):
         limits: tuple of `hwkeras.objectives.Limit`.
         identity: callable from `keras_tuner.HyperParameters` to str, or None. Two candidates of one identity are
             the same architecture and only one is tried. None compares the active values. Defaults to `None`.
+        out_of_budget: callable without arguments to bool, or None: asked before each draw, it ends the search in time.
+            Defaults to `None`.
         stop_reason: `StopReason`, or None while the oracle has not stopped by itself.
         repairs: tuple of str, what the last `reload` had to repair.
 
@@ -89,9 +88,9 @@ class HardwareOracle(kt.Oracle):
             self.seed = int(seed)  # keras-tuner takes 0 for "no seed".
         self.cost_model = cost_model
         self.max_draws = check_at_least("max_draws", max_draws, 1)
+        self.out_of_budget = None
         self._identity = None
         self.stop_reason = None
-        self.repairs = ()
         self._screening = Screening(self.limits)
         self._num_draws = 0
         self._costs = {}
@@ -236,26 +235,13 @@ class HardwareOracle(kt.Oracle):
         trial.score = observation.metrics.get(objective.metric, float("nan"))
         trial.best_step = best_step(trial, objective)
 
-    def create_trial(self, tuner_id):
-        """See `keras_tuner.Oracle.create_trial`. A stopped oracle is saved too."""
-        trial = self._guarded(super().create_trial, tuner_id)
-        if trial.status == TrialStatus.STOPPED:
-            self._guarded(self.save)
-        return trial
-
-    def update_trial(self, trial_id, metrics, step=0):
-        """See `keras_tuner.Oracle.update_trial`."""
-        return self._guarded(super().update_trial, trial_id, metrics, step)
-
-    def end_trial(self, trial):
-        """See `keras_tuner.Oracle.end_trial`."""
-        return self._guarded(self._end_trial, trial)
-
     def get_state(self):
         """Returns:
         dict, JSON-able, with what a reloaded oracle needs to go on exactly as this one.
         """
-        return {**super().get_state(), "num_draws": self._num_draws, "screening": self._screening.get_state()}
+        state = super().get_state()
+        state["tried_so_far"].sort()  # It comes from a set: the same search must write the same file.
+        return {**state, "num_draws": self._num_draws, "screening": self._screening.get_state()}
 
     def set_state(self, state):
         """Takes over a state of `get_state`.
@@ -269,27 +255,11 @@ class HardwareOracle(kt.Oracle):
             self._screening.set_state(state["screening"])
         self._keys, self._observed = {}, {}
 
-    def save(self):
-        """Writes `oracle.json`; a kill in between leaves the one before."""
-        recovery.write_state(self._get_oracle_fname(), self.get_state())
-
-    def reload(self):
-        """Reads the project back, after repairing what a kill or a full disk left behind (see `repairs`)."""
-        self.repairs = recovery.repair(self._project_dir, self.get_state())
-        for message in self.repairs:
-            _LOGGER.warning("%s: %s", self._project_dir, message)
-        super().reload()
-
     def _end_trial(self, trial):
         # The run may have declared more hyperparameters, and its metrics are final only now.
         self._keys.pop(trial.trial_id, None)
         self._observed.pop(trial.trial_id, None)
-        super().end_trial(trial)
-
-    def _save_trial(self, trial):
-        # NOTE: a private method of the host, overridden because it writes in place: a kill there would lose a result
-        # that took an hour to train.
-        recovery.write_state(f"{self._get_trial_dir(trial.trial_id)}/trial.json", trial.get_state())
+        return super()._end_trial(trial)
 
     # The draws.
 
@@ -299,6 +269,8 @@ class HardwareOracle(kt.Oracle):
         num_draws = 0
         in_vain = 0
         while in_vain < self.max_draws and num_draws < _MAX_ROUNDS * self.max_draws:
+            if self._is_out_of_budget(num_draws):
+                return None
             rng = self._next_rng()
             values = self.propose(rng) if 3 * num_draws < self.max_draws else self._guided(rng)
             values = sampling.activate(self.hyperparameters, values, rng)
@@ -320,11 +292,22 @@ class HardwareOracle(kt.Oracle):
         untried = [values for values in listed if self._key(values) not in tried]
         bound = _MAX_ROUNDS * self.max_draws
         for index in self._next_rng().permutation(len(untried))[:bound]:
+            if self._is_out_of_budget(num_draws):
+                return None
             num_draws += 1
             if self._is_new(untried[index], tried):
                 return untried[index]
         self.stop_reason = self._explain(num_draws, is_complete=0 < len(listed) and len(untried) <= bound)
         return None
+
+    def _is_out_of_budget(self, num_draws):
+        if self.out_of_budget is None or not self.out_of_budget():
+            return False
+        message = f"The budget is spent. {len(self.trials)} trials were run."
+        if not self.trials and num_draws:
+            message = f"{message} {self._screening.explain(num_draws)}"
+        self.stop_reason = StopReason("budget", message)
+        return True
 
     def _explain(self, num_draws, is_complete):
         if not self.trials:
@@ -343,8 +326,8 @@ class HardwareOracle(kt.Oracle):
         misses = [miss["values"] for miss in self._screening.near_misses]
         if not tried and not misses:
             return self.propose(rng)
-        # Misses are sorted: the lesser of two draws leans to the nearest ones.
-        parent = tried[rng.integers(len(tried))] if tried else misses[min(rng.integers(len(misses), size=2))]
+        # Misses are sorted: every other time the nearest, every fourth the one after it.
+        parent = tried[rng.integers(len(tried))] if tried else misses[min(rng.geometric(0.5), len(misses)) - 1]
         return sampling.mutate(self.hyperparameters, parent, rng, num_mutations=int(rng.geometric(0.6)))
 
     def _known_trials(self):
@@ -380,20 +363,6 @@ class HardwareOracle(kt.Oracle):
         if trial.trial_id not in self._observed:
             self._observed[trial.trial_id] = Observation.from_trial(trial, self.objectives, self.limits)
         return self._observed[trial.trial_id]
-
-    @kt.synchronized
-    def _caught(self, call, *args):
-        # The outermost holder of keras-tuner's lock must return: its wrapper does not release it on an exception.
-        try:
-            return call(*args), None
-        except BaseException as error:
-            return None, error
-
-    def _guarded(self, call, *args):
-        answer, error = self._caught(call, *args)
-        if error is not None:
-            raise error
-        return answer
 
 
 def _is_completed(trial):

@@ -17,10 +17,10 @@ class LatencyCallback(keras.callbacks.Callback):
     """Converts the model of a trial to TFLite and adds what the bytes cost to the logs of every epoch.
 
     Works alone in any keras-tuner tuner, on anybody's `build(hp)`: `latency_ms`, `size_bytes`, `peak_ram_bytes` and
-    `macs` become metrics of the trial, so that `kt.Objective("latency_ms", "min")` can be searched for. These four do not
-    depend on the values of the weights: they are taken once, before training, and hold for the trained model.
+    `macs` become metrics of the trial, so that `kt.Objective("latency_ms", "min")` can be searched for. These four do
+    not depend on the values of the weights: they are taken once, before training, and hold for the trained model.
 
-    keras-tuner deep-copies callbacks for every trial: the copy opens its own meter and shares nothing with the original.
+    keras-tuner deep-copies callbacks for every trial: the copy opens its own meter, nothing is shared.
 
     Args:
         precision: str, one of `hwkeras.convert.PRECISIONS`. Defaults to `"float32"`.

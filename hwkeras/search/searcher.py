@@ -20,8 +20,8 @@ class Searcher:
 
     Args:
         space: `SearchSpace`, any space of `hwkeras.spaces`, a `build(hp)` function, or a dict of lists such as
-            `{"global_pooling": [True, False], "dense_units": [16, 32], "dropout_rate": [0.0, 0.2]}`; or one architecture as
-            a list of actions such as `["conv", "pool", "pool"]`, which is trained and deployed without a search.
+            `{"global_pooling": [True, False], "dense_units": [16, 32], "dropout_rate": [0.0, 0.2]}`; or one
+            architecture as a list of actions such as `["conv", "pool", "pool"]`, which is trained and deployed.
         optimizer: str or keras optimizer, for spaces that do not compile. Defaults to `"adam"`.
         epochs: int, for each network. Defaults to `5`.
         budget: int, networks to train. Defaults to `10`.
@@ -37,7 +37,7 @@ class Searcher:
     Example:
 
     ```python
-    space = hw.SearchSpace(input_shape=(32, 32, 3), output_shape=(10,), num_layers=5, layer_types=["conv", "pool", "fc"])
+    space = hw.SearchSpace(input_shape=(32, 32, 3), output_shape=(10,), layer_types=["conv", "pool", "fc"])
     model = hw.Searcher(space, optimizer="adam", epochs=5).search(train_data, train_labels)
     loss, accuracy = model.evaluate(test_data, test_labels)
     ```

@@ -55,7 +55,8 @@ def best_of(front, objectives, limits=()):
     Args:
         front: list of Candidate, as `front_of` gives it.
         objectives: sequence of `Objective`.
-        limits: sequence of `Limit`; with any, the best first objective within them; without, the knee. Defaults to `()`.
+        limits: sequence of `Limit`; with any, the best first objective within them; without, the knee. Defaults to
+            `()`.
 
     Returns:
         Candidate.

@@ -13,7 +13,7 @@ import time
 import keras_tuner as kt
 import numpy as np
 
-from hwkeras import oracles
+from hwkeras.build import HardwareHyperModel
 from hwkeras.build import as_hypermodel
 from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
@@ -24,6 +24,7 @@ from hwkeras.export import write_bundle
 from hwkeras.measure import Measurement
 from hwkeras.measure import open_meter
 from hwkeras.objectives import Limit
+from hwkeras.oracles import get as get_oracle
 from hwkeras.search import selection
 from hwkeras.search.deployment import Deployer
 from hwkeras.search.journal import Journal
@@ -101,7 +102,7 @@ class HardwareTuner(kt.Tuner):
         self._feasible = {}
         if isinstance(oracle, str):
             limits = [Limit.parse(limit) for limit in limits]
-            oracle = oracles.get(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed)
+            oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed)
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
         directory = pathlib.Path(directory)
@@ -125,7 +126,8 @@ class HardwareTuner(kt.Tuner):
 
     def _populate_initial_space(self):
         # Our spaces know all their hyperparameters; the default builds a network for every conditional scope.
-        if not hasattr(self.hypermodel, "space"):
+        # A subclass that adds hyperparameters of its own in `build` is discovered like anybody's.
+        if type(self.hypermodel).build is not HardwareHyperModel.build:
             return super()._populate_initial_space()
         hp = self.oracle.get_space()
         self.hypermodel.declare_hyperparameters(hp)

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from dataclasses import dataclass
+from dataclasses import replace
 
 _SHORT = {"global_average_pool": "global_pool", "classifier": "dense"}
 # Parameters that may change within a run of blocks alike: the first block strides, the others skip.
 _VARYING = ("stride", "skip")
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A layer, or branches with what merges them; `key` is equal for pieces that differ in stride or shortcut alone."""
+
+    name: str
+    inputs: tuple
+    key: tuple
+    text: str
+    skips: bool
 
 
 def summarize(layers):
@@ -18,34 +32,49 @@ def summarize(layers):
     Returns:
         str.
     """
-    parts, previous = [], None
-    chained = []
+    num_users = Counter(name for layer in layers for name in layer.inputs)
+    pieces = {}
     for layer in layers:
-        if layer.kind != "input":
-            is_chained = layer.inputs == (previous,)
-            chained.append((layer, is_chained))
-        previous = layer.name
-    # A layer that does not follow its predecessor starts a run of its own.
-    runs = itertools.accumulate(int(not is_chained) for _, is_chained in chained)
-    keyed = [((run, *_alike(layer)), layer) for run, (layer, _) in zip(runs, chained, strict=True)]
-    forks = {layer.name for layer, is_chained in chained if not is_chained}
-    for _, group in itertools.groupby(keyed, key=lambda item: item[0]):
-        parts.append(_block([layer for _, layer in group], forks))
-    return " | ".join(parts)
+        piece = _merged(layer, pieces, num_users) or _single(layer)
+        pieces[piece.name] = piece
+    first, *pieces = pieces.values()
+    # A piece that does not follow its predecessor starts a run of its own.
+    previous, number, runs = first.name, 0, []
+    for piece in pieces:
+        if piece.inputs != (previous,):
+            piece = replace(piece, text=f"{piece.text} of {'+'.join(piece.inputs)}")
+            number += 1
+        runs.append((number, piece))
+        previous = piece.name
+    groups = itertools.groupby(runs, key=lambda item: (item[0], item[1].key))
+    return " | ".join(_run([piece for _, piece in group]) for _, group in groups)
 
 
-def _alike(layer):
-    return (layer.kind, tuple((name, value) for name, value in layer.params.items() if name not in _VARYING))
+def _single(layer):
+    varying = tuple((name, value) for name, value in layer.params.items() if name not in _VARYING)
+    return _Piece(layer.name, layer.inputs, (layer.kind, varying), _described(layer), layer.params.get("skip", False))
 
 
-def _block(layers, forks):
-    first = layers[0]
-    text = _described(first)
-    if any(layer.params.get("skip") for layer in layers):
-        text += " skip"
-    if first.name in forks:
-        text += f" ({'+'.join(first.inputs)})"
-    return text if len(layers) == 1 else f"{len(layers)}x {text}"
+def _merged(layer, pieces, num_users):
+    """Takes a merge's branches out of `pieces` and returns them as one piece, where they start at one layer."""
+    branches = [pieces[name] for name in layer.inputs if num_users[name] == 1]
+    sources = {branch.inputs for branch in branches}
+    if layer.kind == "add" and len(branches) == 1 and sources == {layer.inputs[:1]}:
+        piece = replace(branches[0], name=layer.name, skips=True)
+    elif layer.kind in ("add", "concat") and len(branches) == len(layer.inputs) and len(sources) == 1:
+        text = f"{layer.kind}({', '.join(_run([branch]) for branch in branches)})"
+        key = (layer.kind, *(branch.key for branch in branches))
+        piece = _Piece(layer.name, branches[0].inputs, key, text, False)
+    else:
+        return None
+    for branch in branches:
+        del pieces[branch.name]
+    return piece
+
+
+def _run(pieces):
+    text = pieces[0].text + (" skip" if any(piece.skips for piece in pieces) else "")
+    return text if len(pieces) == 1 else f"{len(pieces)}x {text}"
 
 
 def _described(layer):

@@ -110,7 +110,17 @@ def test_analyze_and_devices(capfd, shared_data):
 
 def test_an_impossible_limit(tmp_path, capfd):
     code = main(
-        ["search", "digits", "--space", f"{SPACE}:space", "--limit", "size=1KiB", "--out", str(tmp_path / "run"), "--json"]
+        [
+            "search",
+            "digits",
+            "--space",
+            f"{SPACE}:space",
+            "--limit",
+            "size=1KiB",
+            "--out",
+            str(tmp_path / "run"),
+            "--json",
+        ]
     )
     out, err = capfd.readouterr()
     assert code == 3

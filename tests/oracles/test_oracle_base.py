@@ -131,9 +131,26 @@ class TestScreening:
         space.Float("rate", 1.0, 2.0)
         oracle = open_oracle(hyperparameters=space, max_draws=4)
         oracle.identity = lambda hp: "all the same"
-        assert len(drive(oracle, 10)) == 1
+        assert len(drive(oracle, 10, evaluate=lambda hp: {"accuracy": 0.5, "latency_ms": 1.0})) == 1
         assert oracle.stop_reason.message == (
             "The search space looks exhausted: each of 4 draws was tried before. 1 trials were run."
+        )
+
+    def test_a_spent_budget_ends_the_search(self, open_oracle):
+        oracle = open_oracle()
+        drive(oracle, 3)
+        oracle.out_of_budget = lambda: True
+        assert oracle.create_trial("tuner0").status == "STOPPED"
+        assert oracle.stop_reason == StopReason("budget", "The budget is spent. 3 trials were run.")
+
+    def test_a_budget_spent_on_draws_says_how_near_they_came(self, open_oracle):
+        asked = iter([False, False, True])
+        oracle = open_oracle(limits=["size=10B"], cost_model=toy_cost)
+        oracle.out_of_budget = lambda: next(asked)
+        assert oracle.create_trial("tuner0").status == "STOPPED"
+        assert oracle.num_rejected == 2
+        assert "0 trials were run. No candidate lies within the limits in 2 draws: size=10B binds; the smallest" in (
+            oracle.stop_reason.message
         )
 
     def test_a_failing_identity_stops_with_the_error(self, open_oracle):

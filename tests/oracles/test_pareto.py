@@ -13,15 +13,18 @@ from hwkeras.oracles import pareto
 inf, nan = math.inf, math.nan
 
 
-def points(min_objectives=1, max_objectives=4, values=st.integers(0, 6)):
-    row = lambda size: st.lists(values, min_size=size, max_size=size)  # noqa: E731
-    table = st.integers(min_objectives, max_objectives).flatmap(
-        lambda size: st.lists(row(size), min_size=1, max_size=12)
-    )
-    return table.map(lambda rows: np.array(rows, dtype=float))
-
-
+small = st.integers(0, 6)
 any_value = st.one_of(st.integers(0, 4).map(float), st.sampled_from([inf, -inf, nan]))
+
+
+def points(min_objectives=1, values=small):
+    """Tables of up to 12 points with up to 4 objectives."""
+
+    def table(num_objectives):
+        row = st.lists(values, min_size=num_objectives, max_size=num_objectives)
+        return st.lists(row, min_size=1, max_size=12)
+
+    return st.integers(min_objectives, 4).flatmap(table).map(lambda rows: np.array(rows, dtype=float))
 
 
 def dominates(a, b):

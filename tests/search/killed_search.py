@@ -35,5 +35,7 @@ tuner = hw.HardwareTuner(
     directory=os.environ["RUN"],
     progress=lambda event, facts: started.append(facts["trial"]) if event == "trial_started" else None,
 )
-tuner.search(images[:300], labels[:300], validation_data=(images[300:500], labels[300:500]), epochs=2, callbacks=[Killer()])
+tuner.search(
+    images[:300], labels[:300], validation_data=(images[300:500], labels[300:500]), epochs=2, callbacks=[Killer()]
+)
 print(json.dumps({"trained_now": started, "trials": tuner.results()["trials"]}))

@@ -34,7 +34,12 @@ def test_any_tuner_minimizes_latency(name, tmp_path, digits):
     x, y = digits
     tuner = TUNERS[name](objective=kt.Objective("latency_ms", "min"), directory=tmp_path, seed=1)
     tuner.search(
-        x[:200], y[:200], validation_data=(x[200:300], y[200:300]), epochs=1, verbose=0, callbacks=[LatencyCallback("int8")]
+        x[:200],
+        y[:200],
+        validation_data=(x[200:300], y[200:300]),
+        epochs=1,
+        verbose=0,
+        callbacks=[LatencyCallback("int8")],
     )
     trials = tuner.oracle.get_best_trials(10)
     assert len(trials) >= 2

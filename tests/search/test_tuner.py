@@ -196,9 +196,7 @@ def test_batch_statistics_are_estimated_again_before_scoring(tmp_path, digits):
             return self
 
     tuner = hw.HardwareTuner(plain_build, precision="float32", max_trials=1, seed=0, directory=tmp_path / "run")
-    tuner.search(
-        x[:1000], y[:1000], validation_data=(x[1000:], y[1000:]), epochs=2, batch_size=50, callbacks=[Watch()]
-    )
+    tuner.search(x[:1000], y[:1000], validation_data=(x[1000:], y[1000:]), epochs=2, batch_size=50, callbacks=[Watch()])
     scored = tuner.candidates()[0].metrics
     assert scored["accuracy"] == pytest.approx(scored["val_accuracy"], abs=0.01)
     assert scored["accuracy"] > lagging[0] + 0.05

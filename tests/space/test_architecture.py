@@ -121,9 +121,33 @@ def test_summary_counts_blocks_alike():
     draft.append("g", "dropout", rate=0.2)
     draft.append("h", "classifier", classes=10)
     assert draft.finish().summary() == (
-        "conv16k3s2 | 2x inverted_bottleneck24k3 e4 se skip | conv24k3x1 no_bn relu6 (a) | add (b+c) | max_pool2 | "
-        "global_pool | dropout0.2 | dense10"
+        "conv16k3s2 | inverted_bottleneck24k3 e4 se | "
+        "add(inverted_bottleneck24k3 e4 se skip, conv24k3x1 no_bn relu6) | max_pool2 | global_pool | "
+        "dropout0.2 | dense10"
     )
+
+
+def test_summary_of_branches():
+    draft = Draft((8, 8, 8))
+    draft.append("a", "conv", filters=8)
+    for name in ("b", "c"):
+        source = draft.last
+        wide = draft.append(f"{name}_wide", "conv", filters=4)
+        point = draft.append(f"{name}_point", "conv", (source,), filters=4, kernel=1)
+        draft.append(f"{name}_concat", "concat", (wide, point))
+        draft.append(f"{name}_add", "add", (source, draft.last))
+    assert draft.finish().summary() == "conv8k3 | 2x concat(conv4k3, conv4k1) skip"
+    # Branches that start at different layers are told by name.
+    draft.append("far", "add", ("a", "b_add", "c_add"))
+    assert draft.finish().summary() == ("conv8k3 | 2x concat(conv4k3, conv4k1) skip | add of a+b_add+c_add")
+
+
+def test_summary_tells_what_does_not_change():
+    draft = Draft((8, 8, 8))
+    draft.append("stem", "conv", filters=16, stride=2)
+    draft.append("a", "inverted_bottleneck", filters=24, stride=2, se=True)
+    draft.append("b", "inverted_bottleneck", filters=24, se=True, skip=True)
+    assert draft.finish().summary() == "conv16k3s2 | 2x inverted_bottleneck24k3s2 e4 se skip"
 
 
 CONV = Layer("a", "conv", "input", {"filters": 8})
