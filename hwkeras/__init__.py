@@ -1,6 +1,6 @@
 """hwkeras: hardware-aware neural architecture search for Keras, measured on the `.tflite` files that ship.
 
-The front door is lazy (PEP 562): `import hwkeras` loads neither TensorFlow nor Keras; names are imported when first used.
+The front door is lazy (PEP 562): `import hwkeras` loads neither TensorFlow nor Keras; names are imported on first use.
 """
 
 from hwkeras.lazy import lazy_names

@@ -64,7 +64,7 @@ def room_of(path, root):
     parts = path.relative_to(root).with_suffix("").parts
     if parts[0] == "tflite_bench":
         return "tflite_bench"
-    return parts[1] if len(parts) > 1 else "hwkeras"
+    return parts[1]
 
 
 def broken_imports(path, root):
@@ -78,7 +78,7 @@ def broken_imports(path, root):
             yield f"{room}: {top} comes in by another door"
         if room == "tflite_bench" and top in GUEST_HOUSE_STAYS_FREE_OF - {"tensorflow"}:
             yield f"tflite_bench: imports {top}"
-        if top == "hwkeras" and room not in ("hwkeras", "__main__", "tflite_bench"):
+        if top == "hwkeras" and room not in ("__init__", "__main__", "tflite_bench"):
             yield from broken_floor(room, rest.partition(".")[0])
 
 

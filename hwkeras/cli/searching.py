@@ -131,7 +131,7 @@ def _search(tuner, dataset, asked, live):
     if live:
         print_front(results)
         click.echo(f"Bundles, results and report: {tuner.run.directory}")
-    for entry in [*results["front"], *results["candidates"], results["best"]]:
+    for entry in filter(None, [*results["front"], *results["candidates"], results["best"]]):
         entry["file"] = str(tuner.run.directory / entry["file"])
     return results
 

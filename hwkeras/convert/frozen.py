@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import re
+import sys
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any

@@ -243,6 +243,12 @@ class HardwareOracle(DurableOracle):
         state["tried_so_far"].sort()  # It comes from a set: the same search must write the same file.
         return {**state, "num_draws": self._num_draws, "screening": self._screening.get_state()}
 
+    def get_trial_state(self, trial):
+        """Returns:
+        dict, JSON-able; the draws are counted in it too, for it is written before the state of the oracle.
+        """
+        return {**super().get_trial_state(trial), "num_draws": self._num_draws}
+
     def set_state(self, state):
         """Takes over a state of `get_state`.
 

@@ -39,6 +39,17 @@ class DurableOracle(kt.Oracle):
         """See `keras_tuner.Oracle.end_trial`."""
         return self._guarded(self._end_trial, trial)
 
+    def get_trial_state(self, trial):
+        """What `trial.json` holds; a subclass may add to it.
+
+        Args:
+            trial: `keras_tuner.engine.trial.Trial`.
+
+        Returns:
+            dict, JSON-able.
+        """
+        return trial.get_state()
+
     def save(self):
         """Writes `oracle.json`; a kill in between leaves the one before."""
         recovery.write_state(self._get_oracle_fname(), self.get_state())
@@ -70,7 +81,7 @@ class DurableOracle(kt.Oracle):
     def _save_trial(self, trial):
         # A private method of the host, overridden because it writes in place: a kill there would lose a result that
         # took an hour to train.
-        recovery.write_state(f"{self._get_trial_dir(trial.trial_id)}/trial.json", trial.get_state())
+        recovery.write_state(f"{self._get_trial_dir(trial.trial_id)}/trial.json", self.get_trial_state(trial))
 
     @kt.synchronized
     def _caught(self, call, *args):

@@ -17,8 +17,6 @@ from keras_tuner.engine.trial import TrialStatus
 
 from hwkeras.files import write_atomically
 
-# Far more draws than a trial uses: where the count was lost, the generators must not start over.
-_DRAWS_PER_TRIAL = 1024
 _FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 
 
@@ -55,6 +53,8 @@ def repair(project_dir, fresh_state):
     trials = _read_trials(project, repairs)
     state = _read_state(project, fresh_state, trials, repairs)
     before = json.dumps(state)
+    # The generators must go on where they were, also where the newest trial is all that tells how far that was.
+    state["num_draws"] = max([state.get("num_draws", 0), *(trial.get("num_draws", 0) for trial in trials.values())])
     _drop_lost(project, state, trials, repairs)
     _place(project, state, trials, repairs)
     if repairs or json.dumps(state) != before or not (project / "oracle.json").exists():
@@ -108,7 +108,7 @@ def _read_state(project, fresh_state, trials, repairs):
     _set_aside(path)
     for trial in trials.values():
         _merge_space(fresh, trial)
-    return {**fresh, "num_draws": _DRAWS_PER_TRIAL * len(trials)}
+    return fresh
 
 
 def _is_broken(state, key, example):

@@ -11,10 +11,10 @@ _SHOWN = ("accuracy", "latency_ms", "size_bytes")
 
 
 def print_progress(event, facts):
-    """Prints finished and failed trials.
+    """Prints resumption, finished and failed trials.
 
     Args:
-        event: str: `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"` or `"finished"`.
+        event: str: `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"` or `"finished"`.
         facts: dict of what is known of it.
     """
     line = progress_line(event, facts)
@@ -35,6 +35,8 @@ def progress_line(event, facts):
     if event == "trial_finished":
         parts = [describe(candidate) for candidate in facts["candidates"]]
         return f"trial {facts['num_trials']}/{facts['max_trials']}: {' | '.join(parts)} (rejected {facts['rejected']})"
+    if event == "resumed":
+        return f"going on with a run: {facts['num_done']} of {facts['max_trials']} trials are done"
     if event == "trial_failed":
         return f"trial {facts['num_trials']}/{facts['max_trials']} failed: {facts['message']}"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import shutil
@@ -106,7 +107,7 @@ class HardwareTuner(kt.Tuner):
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
         directory = pathlib.Path(directory)
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints that it reloads; `search` tells that
             super().__init__(
                 oracle,
                 as_hypermodel(hypermodel),
@@ -152,6 +153,8 @@ class HardwareTuner(kt.Tuner):
         self._training = Training(self.hypermodel, data, self._clock, self.seed)
         self._deployer = Deployer(self.meter, self.limits, data, self._clock)
         self.save()  # keras-tuner's marker of a project to go on with is else first written when a trial ends
+        if self.oracle.trials:
+            self._tell("resumed", num_done=len(self.oracle.end_order))
         self._search_started = time.perf_counter()
         self.oracle.out_of_budget = self._out_of_time
         try:

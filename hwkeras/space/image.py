@@ -18,6 +18,7 @@ from hwkeras.space.law import IMAGE_SHAPE
 from hwkeras.space.law import POSITIVE
 from hwkeras.space.law import RATE
 from hwkeras.space.law import one_of
+from hwkeras.space.menu_space import MenuSpace
 from hwkeras.space.stage import LAYER_TYPES
 from hwkeras.space.stage import Stage
 
@@ -47,7 +48,7 @@ _CHOICE_LAWS = {
 
 
 @dataclass(frozen=True)
-class ImageSpace:
+class ImageSpace(MenuSpace):
     """Image classifiers: optional average pooling of the input, a convolution stem, stages of blocks, a head.
 
     Every argument from `layer_types` on is a tuple of values to choose from; a single value is fixed. The defaults of
@@ -165,27 +166,7 @@ class ImageSpace:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def declare(self, hp):
-        """Registers every hyperparameter with its conditions.
-
-        Args:
-            hp: keras_tuner.HyperParameters.
-        """
-        self._menu.declare(hp)
-
-    def architecture(self, hp):
-        """The network of a set of values.
-
-        Args:
-            hp: keras_tuner.HyperParameters, declared.
-
-        Returns:
-            Architecture.
-
-        Raises:
-            UserError: a value is missing.
-        """
-        values = self._menu.read(hp)
+    def _network(self, values):
         draft = Draft(self.input_shape)
         if values["resolution"] > 1:
             draft.append("resolution", "average_pool", size=values["resolution"])

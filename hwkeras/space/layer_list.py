@@ -14,6 +14,7 @@ from hwkeras.space.law import CLASSES
 from hwkeras.space.law import IMAGE_SHAPE
 from hwkeras.space.law import POSITIVE
 from hwkeras.space.law import one_of
+from hwkeras.space.menu_space import MenuSpace
 
 _CHOICE_LAWS = {
     "layer_types": one_of(ACTIONS),
@@ -27,7 +28,7 @@ _CHOICE_LAWS = {
 
 
 @dataclass(frozen=True)
-class LayerListSpace:
+class LayerListSpace(MenuSpace):
     """Lists of 1 to `num_layers` layers, then a softmax classifier; dense layers come after all others.
 
     The hyperparameter `layout`, such as `"3+1"`, says how many convolutions and pools and how many dense layers there
@@ -89,27 +90,7 @@ class LayerListSpace:
         """Tuple of `Choice`, parents first, fixed ones included."""
         return self._menu.choices
 
-    def declare(self, hp):
-        """Registers every hyperparameter with its conditions.
-
-        Args:
-            hp: keras_tuner.HyperParameters.
-        """
-        self._menu.declare(hp)
-
-    def architecture(self, hp):
-        """The network of a set of values.
-
-        Args:
-            hp: keras_tuner.HyperParameters, declared.
-
-        Returns:
-            Architecture.
-
-        Raises:
-            UserError: a value is missing.
-        """
-        values = self._menu.read(hp)
+    def _network(self, values):
         num_maps, num_dense = _counts(values["layout"])
         steps = [_step(values, number) for number in range(1, num_maps + 1)]
         steps += [("fc", {"units": values[f"fc{number}/units"]}) for number in range(1, num_dense + 1)]

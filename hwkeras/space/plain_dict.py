@@ -16,6 +16,7 @@ from hwkeras.space.law import IMAGE_SHAPE
 from hwkeras.space.law import POSITIVE
 from hwkeras.space.law import RATE
 from hwkeras.space.law import one_of
+from hwkeras.space.menu_space import MenuSpace
 
 # Key -> its law, and the value where the dict does not name it.
 _KEYS = {
@@ -32,7 +33,7 @@ _KEYS = {
 
 
 @dataclass(frozen=True)
-class DictSpace:
+class DictSpace(MenuSpace):
     """Convolutions with doubling filters, each followed by a 2x2 max pool where it fits; a head; a softmax classifier.
 
     Args:
@@ -63,27 +64,7 @@ class DictSpace:
         object.__setattr__(self, "choices", {key: list(values[key]) for key in self.choices})
         self.__dict__["_menu"] = Menu(Choice(key, several) for key, several in values.items())
 
-    def declare(self, hp):
-        """Registers every hyperparameter.
-
-        Args:
-            hp: keras_tuner.HyperParameters.
-        """
-        self._menu.declare(hp)
-
-    def architecture(self, hp):
-        """The network of a set of values.
-
-        Args:
-            hp: keras_tuner.HyperParameters, declared.
-
-        Returns:
-            Architecture.
-
-        Raises:
-            UserError: a value is missing.
-        """
-        values = self._menu.read(hp)
+    def _network(self, values):
         draft = Draft(self.input_shape)
         for number in range(values["num_conv_layers"]):
             self._append_conv(draft, number, values)

@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "FakeClock": "hwkeras.testing.fake_clock",
+        "FakeDevice": "hwkeras.testing.fake_device",
+        "MeterConformance": "hwkeras.testing.meter_conformance",
         "OracleConformance": "hwkeras.testing.oracle_conformance",
         "drive": "hwkeras.testing.oracle_conformance",
         "tiny_cnn": "hwkeras.testing.tiny_models",

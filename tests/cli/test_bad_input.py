@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 
 import numpy as np
@@ -45,7 +46,7 @@ def build_file(path):
 
 BAD_SEARCH = {
     "missing file": lambda t: ([str(t / "nowhere.npz")], "nowhere.npz"),
-    "a folder without class folders": lambda t: ([str(t)], "class folder"),
+    "a folder without class folders": lambda t: ([str(t)], "one folder for each class"),
     "different length": lambda t: ([npz(t / "a.npz", x_train=X, y_train=Y[:-1])], "40.*39|39.*40"),
     "NaN pixels": lambda t: ([nan_pixels(t / "a.npz")], "NaN|finite"),
     "one class": lambda t: ([npz(t / "a.npz", x_train=X, y_train=Y * 0)], "class"),
@@ -66,8 +67,6 @@ BAD_SEARCH = {
 
 @pytest.mark.parametrize("name", sorted(BAD_SEARCH))
 def test_search(name, tmp_path, capfd):
-    import re
-
     (tmp_path / "input").mkdir()
     arguments, said = BAD_SEARCH[name](tmp_path / "input")
     code = main(["search", *arguments, "--out", str(tmp_path / "run"), "--json"])

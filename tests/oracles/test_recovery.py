@@ -30,10 +30,6 @@ def read(path):
     return json.loads(path.read_text())
 
 
-def rewrite(path, **changes):
-    path.write_text(json.dumps({**read(path), **changes}))
-
-
 def values_of(trials):
     return [dict(trial.hyperparameters.values) for trial in trials]
 
@@ -170,12 +166,26 @@ def test_tuner_file_unreadable(open_oracle, project):
     assert read(project / "tuner0.json") == {}
 
 
-def test_killed_between_the_trial_file_and_the_oracle_file_of_a_new_trial(open_oracle, project):
-    state = read(project / "oracle.json")
-    rewrite(project / "oracle.json", ongoing_trials={}, start_order=state["start_order"][:-1])
-    oracle = open_oracle(is_reloaded=True)
-    assert oracle.repairs == ("Trial 04 was running; it is sent for retry.",)
-    assert oracle.create_trial("tuner0").trial_id == "04"
+@pytest.mark.parametrize("name", ["random", "evolution"])
+def test_killed_between_the_trial_file_and_the_oracle_file_of_a_new_trial(open_oracle, tmp_path, name):
+    unkilled = values_of(drive(open_oracle(name), 20))
+    shutil.rmtree(tmp_path / "project")
+    oracle = open_oracle(name)
+    drive(oracle, 10)
+    before = (tmp_path / "project" / "oracle.json").read_text()
+    oracle.create_trial("tuner0")
+    (tmp_path / "project" / "oracle.json").write_text(before)
+    again = open_oracle(name, is_reloaded=True)
+    assert again.repairs == ("Trial 10 was running; it is sent for retry.",)
+    assert values_of(drive(again, 10)) == unkilled[10:]
+
+
+def test_without_its_oracle_file_it_goes_on_as_an_unkilled_one(open_oracle, tmp_path):
+    unkilled = values_of(drive(open_oracle("evolution"), 20))
+    shutil.rmtree(tmp_path / "project")
+    drive(open_oracle("evolution"), 10)
+    (tmp_path / "project" / "oracle.json").unlink()
+    assert values_of(drive(open_oracle("evolution", is_reloaded=True), 10)) == unkilled[10:]
 
 
 def test_killed_between_the_trial_file_and_the_oracle_file_of_a_finished_trial(open_oracle, project):

@@ -3,7 +3,7 @@
 import pytest
 
 
-def small_space(**choices):
+def image_space(**choices):
     """An image space whose networks train in a second."""
     import hwkeras as hw
 
@@ -23,13 +23,19 @@ def small_space(**choices):
 
 
 @pytest.fixture(scope="session")
+def small_space():
+    """The function `(**choices) -> hypermodel`."""
+    return image_space
+
+
+@pytest.fixture(scope="session")
 def searched(tmp_path_factory, digits):
     """A finished search: 3 trials, two precisions."""
     import hwkeras as hw
 
     events = []
     tuner = hw.HardwareTuner(
-        small_space(),
+        image_space(),
         limits=["size=40KiB", "latency=50ms"],
         max_trials=3,
         seed=0,

@@ -23,22 +23,6 @@ from hwkeras.search.journal import Journal
 KILLED_SEARCH = pathlib.Path(__file__).with_name("killed_search.py")
 
 
-def small_space(**choices):
-    wanted = {
-        "stages": 2,
-        "layer_types": ("conv", "separable_conv"),
-        "depths": (1,),
-        "widths": (8, 16),
-        "kernels": (3,),
-        "resolutions": (1,),
-        "squeeze_excite": (False,),
-        "activations": ("relu",),
-        "dense_units": (0,),
-        "dropout_rates": (0.0,),
-    }
-    return hw.spaces.Image(input_shape=(8, 8, 1), num_classes=10, **(wanted | choices))
-
-
 def plain_build(hp):
     model = keras.Sequential(
         [
@@ -128,7 +112,7 @@ def test_the_time_of_a_trial_is_told_by_stage(searched):
     assert all(seconds[stage] > 0 for stage in ("propose", "build", "convert", "analyze", "measure", "fit", "evaluate"))
 
 
-def test_a_finished_search_is_not_done_again(searched, digits):
+def test_a_finished_search_is_not_done_again(searched, digits, small_space):
     x, y = digits
     again = hw.HardwareTuner(small_space(), limits=["size=40KiB"], max_trials=3, directory=searched.run.directory)
     before = again.results()
@@ -137,7 +121,7 @@ def test_a_finished_search_is_not_done_again(searched, digits):
     assert [c["file"] for c in again.results()["candidates"]] == [c["file"] for c in before["candidates"]]
 
 
-def test_a_run_belongs_to_its_data(searched, digits):
+def test_a_run_belongs_to_its_data(searched, digits, small_space):
     x, y = digits
     again = hw.HardwareTuner(small_space(), max_trials=4, directory=searched.run.directory)
     with pytest.raises(UserError, match=r"which belongs to another data set"):
@@ -145,7 +129,7 @@ def test_a_run_belongs_to_its_data(searched, digits):
 
 
 @pytest.mark.slow
-def test_limits_turn_networks_away_before_training(tmp_path, digits):
+def test_limits_turn_networks_away_before_training(tmp_path, digits, small_space):
     x, y = digits
     limits = ["size=9KiB", "macs=60k"]
     tuner = hw.HardwareTuner(
@@ -164,7 +148,7 @@ def test_limits_turn_networks_away_before_training(tmp_path, digits):
     assert len(set(hashes)) == len(hashes) > 0
 
 
-def test_an_impossible_limit_trains_nothing(tmp_path, digits):
+def test_an_impossible_limit_trains_nothing(tmp_path, digits, small_space):
     x, y = digits
     tuner = hw.HardwareTuner(
         small_space(), limits=["size=1KiB"], precision="int8", max_trials=3, seed=0, directory=tmp_path / "run"
@@ -215,7 +199,7 @@ def test_a_device_that_fails_ends_the_search(tmp_path, digits):
     tuner = hw.HardwareTuner(
         plain_build, meter=meter, limits=["latency=5ms"], max_trials=1, directory=tmp_path / "run", precision="float32"
     )
-    with pytest.raises(DeviceError, match="The device gave no latency"):
+    with pytest.raises(DeviceError, match="must run on this machine"):
         tuner.search(x[:300], y[:300])
 
 
