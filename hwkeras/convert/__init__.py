@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "PRECISIONS": "hwkeras.convert.converter",
         "Converted": "hwkeras.convert.converter",
+        "Untrained": "hwkeras.convert.untrained",
         "convert": "hwkeras.convert.converter",
         "convert_all": "hwkeras.convert.converter",
         "convert_untrained": "hwkeras.convert.untrained",

@@ -41,10 +41,39 @@ def convert_untrained(model, precisions, seed=0):
         ConversionError: the model needs operators beyond TFLite's own.
     """
     precisions = require_precisions(precisions)
-    rng = np.random.default_rng(seed)
-    frozen = freeze(model, _distinct_weights(model, rng))
-    samples = random_samples(frozen, _NUM_SAMPLES, seed)
-    return {precision: flatbuffer_of(frozen, precision, samples) for precision in precisions}
+    untrained = Untrained(model, seed)
+    return {precision: untrained.convert(precision) for precision in precisions}
+
+
+class Untrained:
+    """A model that is not trained yet, traced once: its files are made one by one, see `convert_untrained`.
+
+    Args:
+        model: built Keras 3 model, as for `convert`.
+        seed: int, for the weights and the samples. Defaults to `0`.
+
+    Raises:
+        UserError: a model of the wrong kind.
+        ConversionError: a model that cannot be traced.
+    """
+
+    def __init__(self, model, seed=0):
+        self._frozen = freeze(model, _distinct_weights(model, np.random.default_rng(seed)))
+        self._samples = random_samples(self._frozen, _NUM_SAMPLES, seed)
+
+    def convert(self, precision):
+        """Makes the file of a precision.
+
+        Args:
+            precision: str, of `PRECISIONS`.
+
+        Returns:
+            bytes.
+
+        Raises:
+            ConversionError: the model needs operators beyond TFLite's own.
+        """
+        return flatbuffer_of(self._frozen, precision, self._samples)
 
 
 def _distinct_weights(model, rng):

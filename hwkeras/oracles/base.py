@@ -310,9 +310,11 @@ class HardwareOracle(DurableOracle):
         if self.out_of_budget is None or not self.out_of_budget():
             return False
         message = f"The budget is spent. {len(self.trials)} trials were run."
+        error = None
         if not self.trials and num_draws:
-            message = f"{message} {self._screening.explain(num_draws)}"
-        self.stop_reason = StopReason("budget", message)
+            message = self._screening.explain(num_draws)
+            error = InfeasibleError(message)
+        self.stop_reason = StopReason("budget", message, error)
         return True
 
     def _explain(self, num_draws, is_complete):

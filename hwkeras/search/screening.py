@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import keras
 
-from hwkeras.convert import convert_untrained
+from hwkeras.convert import Untrained
 from hwkeras.errors import ConversionError
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
 from hwkeras.measure import analyze
 from hwkeras.objectives import total_violation
+
+# Bytes a weight takes in the file at least; `dynamic` leaves small tensors in float32.
+BYTES_PER_WEIGHT = {"int8": 1, "dynamic": 1, "float16": 2, "float32": 4}
 
 # A latency is measured again on the trained bytes and must still be within the limit: two visits of one model to a busy
 # machine agree within some percent (minimum over at least three rounds), so the screen asks for this much room.
@@ -34,6 +37,11 @@ class Screened:
     def known_metrics(self):
         """Returns `metrics` without what could not be measured, JSON-able."""
         return {p: {name: v for name, v in known.items() if math.isfinite(v)} for p, known in self.metrics.items()}
+
+
+def _least(known, precision):
+    """What a network needs in a precision at least: every weight is in the file, and MACs do not depend on it."""
+    return {"macs": known["macs"], "size_bytes": known["params"] * BYTES_PER_WEIGHT[precision]}
 
 
 class Screen:
@@ -84,32 +92,49 @@ class Screen:
         Returns:
             Screened, or None for a network that cannot be built or converted.
         """
-        try:
-            model = self._build(hp)
-            with self._clock.stage("convert"):
-                flatbuffers = convert_untrained(model, self._precisions)
-        except (ValueError, ConversionError) as error:
-            if isinstance(error, UserError):
-                raise
+        flatbuffers, metrics = self._convert(self._build(hp))
+        if not metrics:
             return None
-        screened = self._judge(flatbuffers)
+        screened = self._judge(flatbuffers, metrics)
         if self._on_result:
             self._on_result(hp, screened)
         return screened
 
     def _build(self, hp):
         with self._clock.stage("build"):
-            keras.backend.clear_session()
-            model = self._hypermodel.build(hp)
+            keras.utils.clear_session(free_memory=False)  # a full garbage collection costs as much as the build
+            try:
+                model = self._hypermodel.build(hp)
+            except ValueError as error:  # Keras' word for layers that do not fit each other
+                if isinstance(error, UserError):
+                    raise
+                return None
         if not isinstance(model, keras.Model):
             raise UserError(
                 f"`build(hp)` must return a keras.Model. Received: {model!r}. Did you forget `return model`?"
             )
         return model
 
-    def _judge(self, flatbuffers):
-        with self._clock.stage("analyze"):
-            metrics = {precision: analyze(content).metrics() for precision, content in flatbuffers.items()}
+    def _convert(self, model):
+        """Files and metrics by precision, fewest bytes a weight first; what cannot be within the limits is not made."""
+        flatbuffers, metrics = {}, {}
+        if model is None:
+            return flatbuffers, metrics
+        with self._clock.stage("convert"):
+            untrained = Untrained(model)
+        for precision in sorted(self._precisions, key=BYTES_PER_WEIGHT.get):
+            if metrics and total_violation(self._limits, _least(next(iter(metrics.values())), precision)) > 0:
+                continue
+            try:
+                with self._clock.stage("convert"):
+                    flatbuffers[precision] = untrained.convert(precision)
+            except ConversionError:  # a loop has no int8 file, but others
+                continue
+            with self._clock.stage("analyze"):
+                metrics[precision] = dict(analyze(flatbuffers[precision]).metrics())
+        return flatbuffers, metrics
+
+    def _judge(self, flatbuffers, metrics):
         feasible = self._within(metrics)
         if self._needs_latency and feasible:
             self._add_latency(metrics, flatbuffers, feasible)
@@ -117,7 +142,8 @@ class Screen:
         return Screened(metrics, feasible)
 
     def _within(self, metrics):
-        return tuple(p for p, known in metrics.items() if total_violation(self._limits, known) == 0)
+        able = {p for p, known in metrics.items() if total_violation(self._limits, known) == 0}
+        return tuple(precision for precision in self._precisions if precision in able)
 
     def _add_latency(self, metrics, flatbuffers, precisions):
         with self._clock.stage("measure"):

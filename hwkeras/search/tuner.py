@@ -38,6 +38,10 @@ from hwkeras.search.stages import StageClock
 from hwkeras.search.training import Training
 from hwkeras.search.training_data import TrainingData
 
+# Somebody waits to be told that a limit cannot be met. Draws are guided towards the limits meanwhile; what they learned
+# is kept, and the same search started again looks on from there.
+FIRST_CANDIDATE_SECONDS = 40
+
 
 class FatalTrialError(kt.errors.FatalError, HwkerasError):
     """Carries an error of ours through keras-tuner's loop, which goes on after every other kind."""
@@ -356,10 +360,13 @@ class HardwareTuner(kt.Tuner):
         return self._feasible.get(identity) or self.precisions
 
     def _out_of_time(self):
+        spent = time.perf_counter() - self._search_started
+        if not self.oracle.trials and spent > FIRST_CANDIDATE_SECONDS:
+            return True
         if self._max_seconds is None:
             return False
         likely = float(np.mean(self._trial_seconds)) if self._trial_seconds else 0.0
-        return time.perf_counter() - self._search_started + likely > self._max_seconds
+        return spent + likely > self._max_seconds
 
     def _trial_directory(self, trial):
         return pathlib.Path(self.get_trial_dir(trial.trial_id))

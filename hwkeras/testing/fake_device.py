@@ -54,7 +54,7 @@ class FakeDevice:
         digest = hashlib.sha256(content).hexdigest()
         base = len(content) / 1024 * self.ms_per_kib
         rounds = [_visit(base * (1 + _noise(digest, self.seed, number))) for number in range(3)]
-        result = {"rounds": rounds, "partitions": 1, "first_ms": base * 2, "load_ms": 1.0}
+        result = {"rounds": rounds, "partitions": 1, "first_ms": base * 2, "load_ms": 1.0, "error": None}
         return Measurement.of_rounds(digest, result, self.describe(), 1)
 
 
