@@ -13,13 +13,18 @@ from hwkeras.units import format_quantity
 # What two measurements must share for their times to be comparable, as their environment names it.
 _COMPARED = ("cpu_model", "num_usable_cores", "runtime", "runtime_version")
 _NAME = "latency"
+# On a shared machine one visit can fall wholly into a slow phase of tens of percent: a latency that would fail the
+# bundle is measured up to this many times before it counts.
+_MOST_MEASUREMENTS = 5
+# What a call costs beside the network itself; files of a few microseconds differ by this much between processes.
+_CALL_MS = 0.002
 
 
 def check_latency(manifest, flatbuffer, meter, tolerance):
     """Measures the file and compares with the manifest.
 
-    It holds if the new headline is at most `tolerance` slower; faster always holds. On another processor, runtime or
-    number of threads the two are not comparable, which the check says without failing.
+    It holds if the new headline is at most `tolerance` and 2 microseconds slower; faster always holds. On another
+    processor, runtime or number of threads the two are not comparable, which the check says without failing.
 
     Args:
         manifest: dict.
@@ -48,16 +53,22 @@ def check_latency(manifest, flatbuffer, meter, tolerance):
 
 def _allowed_ms(manifest, old, tolerance):
     bounds = [limit.bound for limit in recorded_limits(manifest) if limit.metric == "latency_ms"]
-    return min([old.latency_ms * (1.0 + tolerance), *bounds])
+    return min([_slowest_ms(old, tolerance), *bounds])
+
+
+def _slowest_ms(old, tolerance):
+    return old.latency_ms * (1.0 + tolerance) + _CALL_MS
 
 
 def _measure(meter, flatbuffer, allowed_ms):
-    """A latency that would fail the bundle is measured once more before it counts; the faster one does."""
-    first = meter.measure([flatbuffer])[0]
-    if not first.ok or first.latency_ms <= allowed_ms:
-        return first
-    again = meter.measure([flatbuffer])[0]
-    return again if again.ok and again.latency_ms < first.latency_ms else first
+    """A latency that would fail the bundle is measured again before it counts; the fastest one does."""
+    best = meter.measure([flatbuffer])[0]
+    for _ in range(_MOST_MEASUREMENTS - 1):
+        if not best.ok or best.latency_ms <= allowed_ms:
+            break
+        again = meter.measure([flatbuffer])[0]
+        best = again if again.ok and again.latency_ms < best.latency_ms else best
+    return best
 
 
 def _unmeasured(old, reason):
@@ -86,11 +97,11 @@ def _not_comparable(old, new, then, now):
 
 def _compared(old, new, tolerance):
     change = new.latency_ms / old.latency_ms - 1.0
-    ok = change <= tolerance
+    ok = new.latency_ms <= _slowest_ms(old, tolerance)
     verdict = "within" if ok else "more than"
     message = (
         f"{_text(new.latency_ms)} against {_text(old.latency_ms)} recorded: {change:+.1%}, {verdict} the tolerance "
-        f"of +{tolerance:.0%}"
+        f"of +{tolerance:.0%} and {_text(_CALL_MS)}"
     )
     if new.status == "noisy":
         message += f"; this measurement is noisy ({new.message})"

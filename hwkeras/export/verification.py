@@ -28,8 +28,9 @@ def verify(directory, *, meter=None, latency_tolerance=LATENCY_TOLERANCE, remeas
     Args:
         directory: path of the bundle.
         meter: `measure.Meter`. Defaults to `None`: the device in the manifest, with its number of threads.
-        latency_tolerance: float, how much slower than the manifest says is still right, relative. The headline is
-            reproducible within 1-2% on a quiet machine; the default leaves room for a busy one. Defaults to `0.25`.
+        latency_tolerance: float, how much slower than the manifest says is still right, relative, beside 2
+            microseconds. The headline is reproducible within 1-2% on a quiet machine; the default leaves room for a
+            busy one. Defaults to `0.25`.
         remeasure: bool, whether to measure the latency. Defaults to `True`.
 
     Returns:

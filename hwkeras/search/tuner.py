@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import math
 import os
 import pathlib
 import shutil
@@ -41,6 +42,8 @@ from hwkeras.search.training_data import TrainingData
 # Somebody waits to be told that a limit cannot be met. Draws are guided towards the limits meanwhile; what they learned
 # is kept, and the same search started again looks on from there.
 FIRST_CANDIDATE_SECONDS = 40
+# A network that diverges costs its trial; this many failures in a row are the program's or the data's.
+MAX_FAILURES_IN_A_ROW = 5
 
 
 class FatalTrialError(kt.errors.FatalError, HwkerasError):
@@ -107,7 +110,8 @@ class HardwareTuner(kt.Tuner):
         self._feasible = {}
         if isinstance(oracle, str):
             limits = [Limit.parse(limit) for limit in limits]
-            oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed)
+            failures = {"max_consecutive_failed_trials": MAX_FAILURES_IN_A_ROW}
+            oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed, **failures)
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
         directory = pathlib.Path(directory)
@@ -166,6 +170,8 @@ class HardwareTuner(kt.Tuner):
                 super().search(*data.fit_args, **data.fit_kwargs)
         except FatalTrialError as error:
             raise error.__cause__ from None
+        except RuntimeError as error:
+            raise self._reason_of_failures() or error from error
         finally:
             self.run.save_results(self.results())
         reason = self.oracle.stop_reason
@@ -315,7 +321,8 @@ class HardwareTuner(kt.Tuner):
             "architecture_hash": self._naming.identity(trial.hyperparameters),
         }
         candidates = self._deployer.deploy(model, precisions, directory, who)
-        candidates = [dataclasses.replace(c, metrics=metrics | c.metrics) for c in candidates]
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        candidates = [dataclasses.replace(c, metrics=finite | c.metrics) for c in candidates]
         self._journal.write("candidates", trial=trial.trial_id, candidates=[c.to_json() for c in candidates])
         return self._trial_metrics(candidates)
 
@@ -358,6 +365,17 @@ class HardwareTuner(kt.Tuner):
         if identity not in self._feasible:  # a trial that goes on after a restart
             self._screen.screen(hp)
         return self._feasible.get(identity) or self.precisions
+
+    def _reason_of_failures(self):
+        """keras-tuner ends a search after several failed trials in a row by a RuntimeError that holds a traceback."""
+        ended = [self.oracle.trials[trial_id] for trial_id in self.oracle.end_order]
+        if not ended or ended[-1].status != "FAILED":
+            return None
+        last_line = (ended[-1].message or "unknown error").strip().splitlines()[-1]
+        return UserError(
+            f"A search ends after {self.oracle.max_consecutive_failed_trials} failed trials in a row. "
+            f"Received in the last one: {last_line} The traces are in {self._journal.path}."
+        )
 
     def _out_of_time(self):
         spent = time.perf_counter() - self._search_started

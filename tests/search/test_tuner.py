@@ -203,6 +203,22 @@ def test_a_device_that_fails_ends_the_search(tmp_path, digits):
         tuner.search(x[:300], y[:300])
 
 
+def test_a_program_that_always_fails_is_told_with_its_last_line(tmp_path, digits):
+    x, y = digits
+
+    def build(hp):
+        model = plain_build(hp)
+        hp.Int("more", 1, 9)
+        model.compile("adam", loss=lambda truth, answer: 1 / 0)
+        return model
+
+    tuner = hw.HardwareTuner(build, max_trials=9, precision="float32", seed=0, directory=tmp_path / "run")
+    with pytest.raises(UserError, match=r"ends after 5 failed trials in a row.*ZeroDivisionError: division by zero"):
+        tuner.search(x[:100], y[:100], validation_data=(x[100:150], y[100:150]))
+    failed = Journal(tmp_path / "run" / "journal.jsonl").read("failed")
+    assert failed and "division by zero" in failed[0]["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
