@@ -99,13 +99,20 @@ def devices(as_json):
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--latency-tolerance",
+    type=click.FloatRange(0),
+    default=0.25,
+    show_default=True,
+    help="How much slower than recorded still holds, as a share.",
+)
 @_JSON
-def verify(bundle, as_json):
+def verify(bundle, latency_tolerance, as_json):
     """Re-hash, re-analyze, re-run and re-measure BUNDLE; exit 1 where something no longer holds."""
     with JsonOutput(as_json) as output:
         from hwkeras.export import verify as verify_bundle
 
-        verification = verify_bundle(bundle)
+        verification = verify_bundle(bundle, latency_tolerance=latency_tolerance)
         output.put(verification.to_json())
         if not as_json:
             for check in verification.checks:

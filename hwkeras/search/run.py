@@ -29,25 +29,23 @@ class Run:
         self._settings = self.directory / "search.json"
 
     def open(self, settings):
-        """Writes the settings of a new run, or makes sure those of an old one are the same data's.
+        """Writes the settings of a run; one that goes on keeps its data and precisions, the rest may have changed.
 
         Args:
-            settings: dict, JSON-able, with the key `data_fingerprint`.
+            settings: dict, JSON-able, with the keys `data_fingerprint` and `precisions`.
 
         Raises:
-            UserError: the directory belongs to another data set, or another set of hyperparameters' values.
+            UserError: the directory belongs to another data set, or to other precisions.
         """
-        known = self.settings()
-        if known is None:
-            stamp = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-            write_json(self._settings, {"schema": SCHEMA, "created": stamp, **settings})
-            return
+        stamp = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        known = self.settings() or {"schema": SCHEMA, "created": stamp} | settings
         for key, law in (("data_fingerprint", "another data set"), ("precisions", "other precisions")):
             if known.get(key) != settings[key]:
                 raise UserError(
                     f"A run goes on with what it was started with. Received: {self.directory}, which belongs to {law} "
                     f"({_short(known.get(key))}, not {_short(settings[key])}). Choose another directory."
                 )
+        write_json(self._settings, known | settings)
 
     def settings(self):
         """The settings `open` wrote.
@@ -69,7 +67,7 @@ class Run:
             ) from error
 
     def save_check_samples(self, x_valid, y_valid):
-        """Keeps the first validation samples, so that exports can be verified without the data set.
+        """Keeps some validation samples, so that exports can be verified without the data set.
 
         Args:
             x_valid: array of shape (num_samples, ...); anything else is not kept.
@@ -78,7 +76,9 @@ class Run:
         if not isinstance(x_valid, np.ndarray) or (self.directory / "check.npz").exists():
             return
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, x=x_valid[:NUM_CHECK_SAMPLES], y=np.asarray(y_valid)[:NUM_CHECK_SAMPLES])
+        # Spread evenly: data sorted by class would give samples of the first class only.
+        chosen = np.unique(np.linspace(0, len(x_valid) - 1, NUM_CHECK_SAMPLES).astype(int))
+        np.savez_compressed(buffer, x=x_valid[chosen], y=np.asarray(y_valid)[chosen])
         write_atomically(self.directory / "check.npz", buffer.getvalue())
 
     def check_samples(self):

@@ -8,9 +8,7 @@ import io
 import math
 import os
 import pathlib
-import shutil
 import sys
-import time
 
 import keras_tuner as kt
 import numpy as np
@@ -21,13 +19,11 @@ from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
 from hwkeras.errors import HwkerasError
 from hwkeras.errors import UserError
-from hwkeras.export import BundleSource
-from hwkeras.export import write_bundle
-from hwkeras.measure import Measurement
 from hwkeras.measure import open_meter
 from hwkeras.objectives import Limit
 from hwkeras.oracles import get as get_oracle
 from hwkeras.search import selection
+from hwkeras.search.budget import Budget
 from hwkeras.search.deployment import Deployer
 from hwkeras.search.journal import Journal
 from hwkeras.search.naming import Naming
@@ -35,13 +31,11 @@ from hwkeras.search.outcome import Outcome
 from hwkeras.search.progress import print_progress
 from hwkeras.search.run import Run
 from hwkeras.search.screening import Screen
+from hwkeras.search.shipping import Shipping
 from hwkeras.search.stages import StageClock
 from hwkeras.search.training import Training
 from hwkeras.search.training_data import TrainingData
 
-# Somebody waits to be told that a limit cannot be met. Draws are guided towards the limits meanwhile; what they learned
-# is kept, and the same search started again looks on from there.
-FIRST_CANDIDATE_SECONDS = 40
 # A network that diverges costs its trial; this many failures in a row are the program's or the data's.
 MAX_FAILURES_IN_A_ROW = 5
 
@@ -104,9 +98,8 @@ class HardwareTuner(kt.Tuner):
         self.seed = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self.progress = progress
         self._data_facts = {"name": "", "class_names": [], "preprocessing": {}} | (data_facts or {})
-        self._max_seconds = max_minutes * 60 if max_minutes else None
+        self._budget = Budget(max_minutes)
         self._clock = StageClock()
-        self._trial_seconds = []
         self._feasible = {}
         if isinstance(oracle, str):
             limits = [Limit.parse(limit) for limit in limits]
@@ -127,6 +120,7 @@ class HardwareTuner(kt.Tuner):
         self._journal = Journal(directory / "journal.jsonl")
         self._outcome = Outcome(self.run, self._journal, oracle, self.limits)
         self._naming = Naming(self.hypermodel)
+        self._shipping = Shipping(self.run, self._naming, oracle, self.load_model)
         self._screen = Screen(
             self.hypermodel, self.precisions, self.limits, self.meter, self._clock, on_result=self._on_screened
         )
@@ -163,8 +157,8 @@ class HardwareTuner(kt.Tuner):
         self.save()  # keras-tuner's marker of a project to go on with is else first written when a trial ends
         if self.oracle.trials:
             self._tell("resumed", num_done=len(self.oracle.end_order))
-        self._search_started = time.perf_counter()
-        self.oracle.out_of_budget = self._out_of_time
+        self._budget.start()
+        self.oracle.out_of_budget = lambda: self._budget.is_spent(len(self.oracle.trials))
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 super().search(*data.fit_args, **data.fit_kwargs)
@@ -187,7 +181,7 @@ class HardwareTuner(kt.Tuner):
     def on_trial_begin(self, trial):
         """Stops the clock of the proposal; keras-tuner calls it."""
         self._proposal.close()
-        self._trial_started = time.perf_counter()
+        self._budget.trial_begins()
         self._tell("trial_started", trial=trial.trial_id, architecture=self._naming.summary(trial.hyperparameters))
 
     def run_trial(self, trial, *fit_args, **fit_kwargs):
@@ -205,7 +199,7 @@ class HardwareTuner(kt.Tuner):
     def on_trial_end(self, trial):
         """Records what the trial came to; keras-tuner calls it."""
         super().on_trial_end(trial)
-        self._trial_seconds.append(time.perf_counter() - self._trial_started)
+        self._budget.trial_ends()
         self.run.save_results(self.results())
         if trial.status == "COMPLETED":
             self._tell("trial_finished", trial=trial.trial_id, candidates=self._outcome.candidates_of(trial.trial_id))
@@ -289,7 +283,7 @@ class HardwareTuner(kt.Tuner):
             InfeasibleError: there is nothing to export.
             UserError: the directory is in use.
         """
-        return write_bundle(directory, self._bundle_source(candidate or self.best()), overwrite=overwrite)
+        return self._shipping.ship(directory, candidate or self.best(), overwrite)
 
     def export_front(self):
         """Writes a bundle for every member of the front, in `front/` of the run's directory, in place of earlier ones.
@@ -298,12 +292,7 @@ class HardwareTuner(kt.Tuner):
             dict, the result document; `file` of every front member, and of `best`, is that of its bundle.
         """
         document = self.results()
-        shutil.rmtree(self.run.directory / "front", ignore_errors=True)
-        for candidate in self.front():
-            bundle = self.export(self.run.directory / "front" / f"{candidate.trial}-{candidate.precision}", candidate)
-            for entry in [*document["front"], document["best"]]:
-                if (entry["trial"], entry["precision"]) == (candidate.trial, candidate.precision):
-                    entry["file"] = f"front/{bundle.name}/model.tflite"
+        self._shipping.ship_front(document, self.front())
         self.run.save_results(document)
         return document
 
@@ -377,42 +366,11 @@ class HardwareTuner(kt.Tuner):
             f"Received in the last one: {last_line} The traces are in {self._journal.path}."
         )
 
-    def _out_of_time(self):
-        spent = time.perf_counter() - self._search_started
-        if not self.oracle.trials and spent > FIRST_CANDIDATE_SECONDS:
-            return True
-        if self._max_seconds is None:
-            return False
-        likely = float(np.mean(self._trial_seconds)) if self._trial_seconds else 0.0
-        return spent + likely > self._max_seconds
-
     def _trial_directory(self, trial):
         return pathlib.Path(self.get_trial_dir(trial.trial_id))
 
     def _weights_file(self, trial):
         return self._trial_directory(trial) / "deployed.weights.h5"
-
-    def _bundle_source(self, candidate):
-        trial = self.oracle.get_trial(candidate.trial)
-        settings = self.run.settings()
-        x, y = self.run.check_samples()
-        return BundleSource(
-            flatbuffer=(self.run.directory / candidate.file).read_bytes(),
-            model=self.load_model(trial),
-            precision=candidate.precision,
-            metrics=candidate.metrics,
-            measurement=Measurement.from_json(candidate.measurement),
-            architecture=self._naming.architecture(trial.hyperparameters),
-            hyperparameters=dict(trial.hyperparameters.values),
-            seed=settings["seed"],
-            data_fingerprint=settings["data_fingerprint"],
-            preprocessing=settings["data"]["preprocessing"],
-            class_names=settings["data"]["class_names"],
-            limits=settings["limits"],
-            device=settings["device"],
-            check_x=x,
-            check_y=y,
-        )
 
     def _tell(self, event, **facts):
         if self.progress is not None:

@@ -1,6 +1,6 @@
 """Where the time of a trial goes: shares of each stage outside `fit`, for a small image space on digits.
 
-    python tests/benchmarks/bench_trial_stages.py [--trials 4] [--epochs 5]
+python tests/benchmarks/bench_trial_stages.py [--trials 4] [--epochs 5]
 """
 
 import argparse

@@ -149,7 +149,9 @@ class TestScreening:
         oracle.out_of_budget = lambda: next(asked)
         assert oracle.create_trial("tuner0").status == "STOPPED"
         assert oracle.num_rejected == 2
-        assert "0 trials were run. No candidate lies within the limits in 2 draws: size=10B binds; the smallest" in (
+        assert oracle.stop_reason.kind == "budget"
+        assert isinstance(oracle.stop_reason.error, InfeasibleError)
+        assert "No candidate lies within the limits in 2 draws: size=10B binds; the smallest" in (
             oracle.stop_reason.message
         )
 
