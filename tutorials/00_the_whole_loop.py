@@ -85,8 +85,8 @@ tuner.search(
 # %% [markdown]
 # ## 3. Choose
 #
-# The front holds the files that no other one beats in both objectives. `best` takes the knee of it, or the most
-# accurate within a limit.
+# The front holds the files that no other one beats in both objectives. `best` takes the most accurate within a limit.
+# Without any limit, here or in the search, it takes the knee of the front.
 
 # %%
 for candidate in tuner.front():

@@ -24,7 +24,10 @@ _MAX_DEFAULT_EPOCHS = 30
 )
 @click.option("--device", default="local", show_default=True, help="Where latency is measured; see `hwkeras devices`.")
 @click.option(
-    "--objective", "objectives", multiple=True, help="Metric to optimize; repeatable. [default: accuracy, latency_ms]"
+    "--objective",
+    "objectives",
+    multiple=True,
+    help="To optimize; repeatable. [default: accuracy, latency_ms, size_bytes]",
 )
 @click.option(
     "--limit", "limits", multiple=True, help="Such as latency=5ms, size=200KiB, peak_ram=96KiB, macs=3M; repeatable."
@@ -83,17 +86,18 @@ def _prepare(data, out, asked):
 
     precisions = require_precisions([name.strip() for name in asked["precision"].split(",")])
     limits = [Limit.parse(limit) for limit in asked["limits"]]
-    objectives = [Objective.parse(objective) for objective in asked["objectives"] or ("accuracy", "latency_ms")]
+    objectives = [Objective.parse(objective) for objective in asked["objectives"]]
     meter = open_meter(asked["device"])
     dataset = load_dataset(data, seed=asked["seed"])
     import_tensorflow()
     space = _open_space(asked["space"], dataset)
 
+    from hwkeras.search import DEFAULT_OBJECTIVES
     from hwkeras.search import HardwareTuner
 
     tuner = HardwareTuner(
         space,
-        objectives=objectives,
+        objectives=objectives or DEFAULT_OBJECTIVES,
         limits=limits,
         device=asked["device"],
         meter=meter,

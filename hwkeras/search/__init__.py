@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "Candidate": "hwkeras.search.candidate",
+        "DEFAULT_OBJECTIVES": "hwkeras.search.tuner",
         "HardwareTuner": "hwkeras.search.tuner",
         "Journal": "hwkeras.search.journal",
         "LatencyCallback": "hwkeras.search.callback",

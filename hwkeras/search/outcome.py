@@ -51,7 +51,7 @@ class Outcome:
         """The candidate to ship.
 
         Args:
-            limits: sequence of `Limit` beside the search's own. Defaults to `()`, the knee of the front.
+            limits: sequence of `Limit`. Defaults to `()`, the search's own; where it has none, the knee of the front.
 
         Returns:
             Candidate.
@@ -59,7 +59,7 @@ class Outcome:
         Raises:
             InfeasibleError: none lies within the limits; the message names the nearest.
         """
-        return selection.best_of(self.front(), self._oracle.objectives, limits)
+        return selection.best_of(self.front(), self._oracle.objectives, limits or self._limits)
 
     def document(self, stage_seconds):
         """The result document, as in `results.json`.

@@ -72,8 +72,8 @@ def best_of(front, objectives, limits=()):
     if not able:
         raise InfeasibleError(_nearest(front, limits))
     losses = losses_of(able, objectives)
-    index = int(np.argmin(losses[:, 0])) if limits or len(objectives) == 1 else pareto.knee(losses)
-    return able[index]
+    is_first_alone = bool(limits) or len(objectives) == 1
+    return able[int(np.argmin(losses[:, 0])) if is_first_alone else pareto.knee(_against_costs(losses))]
 
 
 def leader_of(candidates, objectives, limits):
@@ -102,6 +102,13 @@ def limits_from(asked):
         list of Limit.
     """
     return [Limit.parse(f"{name}={quantity}") for name, quantity in asked.items()]
+
+
+def _against_costs(losses):
+    """The first objective against the mean of the others: latency and size together weigh as much as accuracy."""
+    others = losses[:, 1:]
+    spread = np.ptp(others, axis=0)
+    return np.stack([losses[:, 0], (others / np.where(spread > 0, spread, 1.0)).mean(axis=1)], axis=1)
 
 
 def _nearest(front, limits):

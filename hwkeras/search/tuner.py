@@ -36,6 +36,7 @@ from hwkeras.search.stages import StageClock
 from hwkeras.search.training import Training
 from hwkeras.search.training_data import TrainingData
 
+DEFAULT_OBJECTIVES = ("accuracy", "latency_ms", "size_bytes")
 # A network that diverges costs its trial; this many failures in a row are the program's or the data's.
 MAX_FAILURES_IN_A_ROW = 5
 
@@ -55,7 +56,7 @@ class HardwareTuner(kt.Tuner):
         hypermodel: one of `hwkeras.spaces`, any `keras_tuner.HyperModel`, or a function `build(hp)` that returns a
             compiled classifier.
         objectives: sequence of metric names, `Objective`s or `keras_tuner.Objective`s; keras-tuner's own score is the
-            first. Defaults to `("accuracy", "latency_ms")`.
+            first. Defaults to `("accuracy", "latency_ms", "size_bytes")`.
         limits: sequence of `"size=200KiB"`-like strings or `Limit`s. Defaults to `()`.
         device: str, where latency is measured. Defaults to `"local"`.
         precision: sequence of `hwkeras.convert.PRECISIONS`. Defaults to `("float32", "int8")`.
@@ -78,7 +79,7 @@ class HardwareTuner(kt.Tuner):
         self,
         hypermodel,
         *,
-        objectives=("accuracy", "latency_ms"),
+        objectives=DEFAULT_OBJECTIVES,
         limits=(),
         device="local",
         precision=("float32", "int8"),
@@ -233,7 +234,8 @@ class HardwareTuner(kt.Tuner):
         """The candidate to ship.
 
         Args:
-            **limits: such as `latency="2ms"`: the best first objective within them. Without any, the knee of the front.
+            **limits: such as `latency="2ms"`: the best first objective within them. Without any, those of the search
+                hold; where it has none, the knee of the front.
 
         Returns:
             Candidate.

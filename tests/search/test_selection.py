@@ -44,6 +44,15 @@ def test_best_without_a_limit_is_the_knee():
     assert selection.best_of(front, OBJECTIVES).trial == "q"
 
 
+def test_latency_and_size_together_weigh_as_much_as_accuracy():
+    three = [*OBJECTIVES, Objective.parse("size_bytes")]
+    small, exact = candidate("small", 0.90, 1.0, 1000.0), candidate("exact", 0.98, 2.0, 2000.0)
+    middle = candidate("middle", 0.96, 1.6, 1600.0)
+    # Against latency alone, or their mean, the middle wins; counted twice, cost would win.
+    assert selection.best_of([exact, middle, small], OBJECTIVES) == middle
+    assert selection.best_of([exact, middle, small], three) == middle
+
+
 def test_best_says_what_is_nearest():
     with pytest.raises(InfeasibleError, match=r"latency=0\.1ms asked, the nearest is 1 ms"):
         selection.best_of([A, B], OBJECTIVES, selection.limits_from({"latency": "0.1ms"}))

@@ -69,7 +69,8 @@ def test_something_was_learned_and_the_oracle_knows_it(searched):
 def test_the_front_and_the_best(searched):
     front = searched.front()
     assert front
-    losses = np.array([(-c.metrics["accuracy"], c.metrics["latency_ms"]) for c in front])
+    metrics = [candidate.metrics for candidate in front]
+    losses = np.array([(-m["accuracy"], m["latency_ms"], m["size_bytes"]) for m in metrics])
     for one in losses:
         assert not any((other <= one).all() and (other < one).any() for other in losses)
     assert searched.best() in front
