@@ -28,3 +28,23 @@ def digits():
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(labels))
     return (images.reshape(-1, 8, 8, 1) / 16).astype("float32")[order], labels.astype("int64")[order]
+
+
+def sample(space, rng):
+    """Returns keras_tuner.HyperParameters with random values of the active hyperparameters alone."""
+    import keras_tuner
+
+    declared = keras_tuner.HyperParameters()
+    space.declare(declared)
+    hp = keras_tuner.HyperParameters()
+    for parameter in declared.space:
+        hp.merge([parameter])
+        if hp.is_active(parameter):
+            hp.values[parameter.name] = parameter.random_sample(rng.randrange(2**31))
+    return hp
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """The function (space, random.Random) -> hyperparameters, drawn as keras-tuner's random search draws them."""
+    return sample
