@@ -33,11 +33,7 @@ class ConversionError(HwkerasError):
 
 
 class InfeasibleError(HwkerasError):
-    """No candidate lies within the limits.
-
-    Args:
-        message: str, names the limit that binds and the nearest value seen.
-    """
+    """No candidate lies within the limits; the message names the limit that binds and the nearest value seen."""
 
     exit_code = 3
 
