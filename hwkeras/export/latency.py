@@ -13,14 +13,14 @@ from hwkeras.units import format_quantity
 # What two measurements must share for their times to be comparable, as their environment names it.
 _COMPARED = ("cpu_model", "num_usable_cores", "runtime", "runtime_version")
 _NAME = "latency"
-# On a shared machine one visit can fall wholly into a slow phase of tens of percent: a latency that would fail the
-# bundle is measured up to this many times before it counts.
-_MOST_MEASUREMENTS = 5
+# On a shared machine a slow phase of half as much again can last for seconds: a latency that would fail the bundle is
+# measured again after each of these pauses before it counts.
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 # What a call costs beside the network itself; files of a few microseconds differ by this much between processes.
 _CALL_MS = 0.002
 
 
-def check_latency(manifest, flatbuffer, meter, tolerance):
+def check_latency(manifest, flatbuffer, meter, tolerance, pause):
     """Measures the file and compares with the manifest.
 
     It holds if the new headline is at most `tolerance` and 2 microseconds slower; faster always holds. On another
@@ -31,6 +31,7 @@ def check_latency(manifest, flatbuffer, meter, tolerance):
         flatbuffer: bytes of the file.
         meter: `measure.Meter`, or None for the manifest's device with its number of threads.
         tolerance: float, relative.
+        pause: callable that waits for a number of seconds.
 
     Returns:
         (`Check`, float or None): the check, and the new latency in ms where it is comparable.
@@ -40,7 +41,7 @@ def check_latency(manifest, flatbuffer, meter, tolerance):
         return Check(_NAME, True, None, None, "not comparable: the manifest records no latency"), None
     try:
         meter = meter or open_meter(manifest["device"], num_threads=old.num_threads)
-        new = _measure(meter, flatbuffer, _allowed_ms(manifest, old, tolerance))
+        new = _measure(meter, flatbuffer, _allowed_ms(manifest, old, tolerance), pause)
     except (DeviceError, UserError) as error:
         return _unmeasured(old, str(error)), None
     if not new.ok:
@@ -60,12 +61,13 @@ def _slowest_ms(old, tolerance):
     return old.latency_ms * (1.0 + tolerance) + _CALL_MS
 
 
-def _measure(meter, flatbuffer, allowed_ms):
+def _measure(meter, flatbuffer, allowed_ms, pause):
     """A latency that would fail the bundle is measured again before it counts; the fastest one does."""
     best = meter.measure([flatbuffer])[0]
-    for _ in range(_MOST_MEASUREMENTS - 1):
+    for pause_s in PAUSES_S:
         if not best.ok or best.latency_ms <= allowed_ms:
             break
+        pause(pause_s)
         again = meter.measure([flatbuffer])[0]
         best = again if again.ok and again.latency_ms < best.latency_ms else best
     return best

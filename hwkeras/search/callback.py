@@ -34,7 +34,7 @@ class LatencyCallback(keras.callbacks.Callback):
     Example:
 
     ```python
-    tuner = kt.RandomSearch(build, objective=kt.Objective("latency_ms", "min"), max_trials=5)
+    tuner = kt.RandomSearch(build, objective=kt.Objective("latency_ms", "min"), max_trials=2)
     tuner.search(x, y, validation_data=(xv, yv), epochs=2, callbacks=[hw.LatencyCallback(precision="int8")])
     ```
     """

@@ -10,7 +10,7 @@ import pytest
 
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
-from hwkeras.export import verify
+from hwkeras.export import verify as verify_with_pauses
 from hwkeras.export import write_bundle
 from hwkeras.export.manifest import read_manifest
 from hwkeras.export.manifest import seal
@@ -18,6 +18,12 @@ from hwkeras.export.samples import Samples
 from hwkeras.export.samples import output_tolerance
 from hwkeras.measure import LocalMeter
 from hwkeras.objectives import Limit
+
+
+def verify(directory, **options):
+    """`hwkeras.export.verify` that does not wait between measurements."""
+    return verify_with_pauses(directory, **({"pause": lambda seconds: None} | options))
+
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
@@ -389,3 +395,12 @@ def test_names_are_lazy_and_complete():
     assert callable(room.verify) and callable(room.verify), "a second look gives the function, not a module"
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         room.nothing  # noqa: B018
+
+
+def test_a_slow_phase_is_waited_for(bundle, scripted):
+    """Measured again after longer and longer pauses; the fastest counts."""
+    waited = []
+
+    check = by_name(verify(bundle, meter=scripted(0.4, 0.4, 0.35, 0.2), pause=waited.append))["latency"]
+    assert check.ok and check.received == 0.2
+    assert waited == [1.0, 2.0, 4.0]
