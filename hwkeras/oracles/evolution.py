@@ -17,7 +17,7 @@ class EvolutionOracle(HardwareOracle):
     2. Then a sample of the last `population_size` completed trials is drawn, its best member is the parent, and a
        mutation of it the next candidate. Being young, not being good, keeps a trial in the population.
     3. "Best" is constrained: within the limits before outside of them, then the plain value for one objective, or the
-       Pareto rank and then the crowding distance for several.
+       Pareto rank and then the crowding distance for several; with three or more, the first alone every other time.
 
     Args:
         objectives: see `HardwareOracle`.
@@ -53,16 +53,21 @@ class EvolutionOracle(HardwareOracle):
             return sampling.sample(self.hyperparameters, rng)
         population = observations[-self.population_size :]
         contestants = rng.choice(len(population), size=min(self.sample_size, len(population)), replace=False)
-        parent = population[min(contestants, key=self._order(population).__getitem__)]
+        # With three objectives most of a small population is on its front, and rank selects little: every other time
+        # the first objective does.
+        first_alone = len(self.objectives) > 2 and len(observations) % 2 == 0
+        order = self._order(population, first_alone)
+        parent = population[min(contestants, key=order.__getitem__)]
         return sampling.mutate(self.hyperparameters, parent.values, rng)
 
-    def _order(self, population):
-        """Place of each member, 0 for the best."""
+    def _order(self, population, first_alone):
+        """Place of each member, 0 for the best; by the first objective alone, or by all."""
         losses = self.losses(population)
+        losses = losses[:, :1] if first_alone else losses
         violations = [observation.violation for observation in population]
         rank = pareto.ranks(losses, violations)
         crowding = np.zeros(len(population))
-        if len(self.objectives) > 1:
+        if losses.shape[1] > 1:
             for level in np.unique(rank):
                 members = rank == level
                 crowding[members] = pareto.crowding_distance(losses[members])

@@ -4,6 +4,7 @@ import pytest
 
 from hwkeras.errors import UserError
 from hwkeras.oracles import EvolutionOracle
+from hwkeras.oracles import Observation
 from hwkeras.testing import drive
 
 
@@ -80,3 +81,12 @@ def test_better_than_random_on_a_hill(open_oracle):
     assert np.mean([best_of("evolution", seed) for seed in seeds]) > np.mean(
         [best_of("random", seed) for seed in seeds]
     )
+
+
+def test_with_three_objectives_the_first_alone_chooses_every_other_parent():
+    """Rank selects nothing among points that are all on the front; accuracy still must."""
+    oracle = EvolutionOracle(["accuracy", "latency_ms", "size_bytes"])
+    metrics = [{"accuracy": 0.5 + 0.01 * i, "latency_ms": 1.0 + i, "size_bytes": 100.0 + i} for i in range(8)]
+    population = [Observation(str(i), {}, known, 0.0) for i, known in enumerate(metrics)]
+    assert oracle._order(population, first_alone=True).tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert oracle._order(population, first_alone=False).tolist() != [7, 6, 5, 4, 3, 2, 1, 0]
