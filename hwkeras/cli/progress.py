@@ -52,12 +52,14 @@ class LiveProgress:
             self._status.update(self._line(event, facts))
 
     def _line(self, event, facts):
-        parts = [f"trial {facts['num_trials']}/{facts['max_trials']}", f"rejected {facts['rejected']}"]
-        if self._best is not None:
-            parts.append(f"best {describe(self._best)}")
+        # The narrowest terminal shows the first of these.
+        parts = [f"trial {facts['num_trials']}/{facts['max_trials']}"]
         if self._num_done and facts["max_trials"]:
             left = (self._clock() - self._start) / self._num_done * (facts["max_trials"] - facts["num_trials"] + 1)
-            parts.append(f"about {max(0, left) / 60:.1f} min left")
+            parts.append(f"{max(0, left) / 60:.1f} min left")
+        if self._best is not None:
+            parts.append(f"best {describe(self._best)}")
+        parts.append(f"rejected {facts['rejected']}")
         if event == "trial_started":
             parts.append(f"training {facts['architecture']}")
         return " · ".join(parts)

@@ -134,3 +134,35 @@ def test_help_names_every_command(capfd):
     assert main(["--help"]) == 0
     printed = capfd.readouterr().out
     assert all(name in printed for name in ("search", "bench", "analyze", "devices", "verify", "report"))
+
+
+def test_a_device_that_fails_is_exit_4_with_the_document(run, capfd, monkeypatch):
+    from hwkeras.testing import FakeDevice
+
+    monkeypatch.setattr("hwkeras.measure.open_meter", lambda *a, **k: FakeDevice(faults={0: "timeout"}), raising=False)
+    file = json.loads(run[1])["candidates"][0]["file"]
+    assert main(["bench", file, "--json"]) == 4
+    out, err = capfd.readouterr()
+    assert json.loads(out)["results"][0]["status"] == "timeout"
+    assert err.strip() == f"error: Device 'local' gave no latency. Received: timeout for {file}."
+
+
+def test_a_folder_of_class_folders(tmp_path, capfd, digits):
+    from PIL import Image
+
+    for label in (0, 1):
+        folder = tmp_path / "photos" / f"class_{label}"
+        folder.mkdir(parents=True)
+        for number, picture in enumerate(digits[0][digits[1] == label][:30]):
+            Image.fromarray((picture[..., 0] * 255).astype("uint8")).save(folder / f"{number}.png")
+    space = tmp_path / "space.py"
+    space.write_text(SPACE.read_text().replace("num_classes=10", "num_classes=2"))
+    options = ["--space", f"{space}:space", "--precision", "int8", "--trials", "1", "--epochs", "15"]
+    code = main(["search", str(tmp_path / "photos"), *options, "--out", str(tmp_path / "run"), "--json"])
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["data"]["class_names"] == ["class_0", "class_1"]
+    assert document["best"]["metrics"]["accuracy"] > 0.8
+    manifest = json.loads((pathlib.Path(document["best"]["file"]).parent / "manifest.json").read_text())
+    assert manifest["class_names"] == ["class_0", "class_1"]
