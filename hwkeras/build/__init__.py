@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "build_model": "hwkeras.build.model",
         "cosine_learning_rate": "hwkeras.build.schedule",
         "peak_learning_rate": "hwkeras.build.schedule",
+        "require_model": "hwkeras.build.hypermodel",
         "reestimate_batch_statistics": "hwkeras.build.batch_statistics",
     },
 )

@@ -177,9 +177,29 @@ class BuildFunction(keras_tuner.HyperModel):
             hp: keras_tuner.HyperParameters.
 
         Returns:
-            What the function returns.
+            keras.Model.
+
+        Raises:
+            UserError: the function returned something else.
         """
-        return self.function(hp)
+        return require_model(self.function(hp))
+
+
+def require_model(built):
+    """Passes on what a `build(hp)` returned, if it is a model.
+
+    Args:
+        built: any object.
+
+    Returns:
+        keras.Model, the same object.
+
+    Raises:
+        UserError: it is something else.
+    """
+    if not isinstance(built, keras.Model):
+        raise UserError(f"`build(hp)` must return a keras.Model. Received: {built!r}. Did you forget `return model`?")
+    return built
 
 
 def as_hypermodel(obj):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import keras
 
+from hwkeras.build import require_model
 from hwkeras.convert import Untrained
 from hwkeras.errors import ConversionError
 from hwkeras.errors import DeviceError
@@ -104,16 +105,11 @@ class Screen:
         with self._clock.stage("build"):
             keras.utils.clear_session(free_memory=False)  # a full garbage collection costs as much as the build
             try:
-                model = self._hypermodel.build(hp)
+                return require_model(self._hypermodel.build(hp))
             except ValueError as error:  # Keras' word for layers that do not fit each other
                 if isinstance(error, UserError):
                     raise
                 return None
-        if not isinstance(model, keras.Model):
-            raise UserError(
-                f"`build(hp)` must return a keras.Model. Received: {model!r}. Did you forget `return model`?"
-            )
-        return model
 
     def _convert(self, model):
         """Files and metrics by precision, fewest bytes a weight first; what cannot be within the limits is not made."""

@@ -109,14 +109,7 @@ class HardwareTuner(kt.Tuner):
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
         directory = pathlib.Path(directory)
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints that it reloads; `search` tells that
-            super().__init__(
-                oracle,
-                as_hypermodel(hypermodel),
-                directory=str(directory.parent),
-                project_name=directory.name,
-                overwrite=overwrite,
-            )
+        self._init_keras_tuner(oracle, as_hypermodel(hypermodel), directory, overwrite)
         self.run = Run(directory)
         self._journal = Journal(directory / "journal.jsonl")
         self._outcome = Outcome(self.run, self._journal, oracle, self.limits)
@@ -127,6 +120,16 @@ class HardwareTuner(kt.Tuner):
         )
         oracle.cost_model = self._screen
         oracle.identity = self._naming.identity
+
+    def _init_keras_tuner(self, oracle, hypermodel, directory, overwrite):
+        names = {"directory": str(directory.parent), "project_name": directory.name}
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints that it reloads; `search` tells that
+                super().__init__(oracle, hypermodel, overwrite=overwrite, **names)
+        except UserError:
+            if directory.is_dir() and not any(directory.iterdir()):
+                directory.rmdir()  # keras-tuner makes it before it looks at the model
+            raise
 
     def _populate_initial_space(self):
         # Our spaces know all their hyperparameters; the default builds a network for every conditional scope.

@@ -190,8 +190,17 @@ def test_batch_statistics_are_estimated_again_before_scoring(tmp_path, digits):
 
 def test_a_build_that_returns_nothing_is_told(tmp_path, digits):
     x, y = digits
-    tuner = hw.HardwareTuner(lambda hp: hp.Int("depth", 1, 3) and None, max_trials=1, directory=tmp_path / "run")
-    with pytest.raises(UserError, match=r"`build\(hp\)` must return a keras.Model\. Received: None"):
+    said = r"`build\(hp\)` must return a keras.Model\. Received: None"
+    with pytest.raises(UserError, match=said):
+        hw.HardwareTuner(lambda hp: hp.Int("depth", 1, 3) and None, max_trials=1, directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+    class Forgetful(kt.HyperModel):
+        def build(self, hp):
+            hp.Int("depth", 1, 3)
+
+    tuner = hw.HardwareTuner(Forgetful(), max_trials=1, directory=tmp_path / "run")
+    with pytest.raises(UserError, match=said):
         tuner.search(x[:300], y[:300])
 
 
