@@ -51,7 +51,7 @@ assert version.startswith("3."), version
 """
 
 
-def run(code, **environment):
+def assert_runs(code, **environment):
     kept = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
     kept.update(environment, PYTHONPATH=str(ROOT), TF_CPP_MIN_LOG_LEVEL="3")
     done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True, timeout=300)
@@ -59,13 +59,13 @@ def run(code, **environment):
 
 
 def test_importing_the_room_loads_nothing_heavy():
-    run(LIGHT)
+    assert_runs(LIGHT)
 
 
 @pytest.mark.parametrize("first", ["", "import tensorflow as tf"], ids=["keras_first", "tensorflow_first"])
 def test_the_process_and_its_children_stay_on_keras_3(first):
-    run(WHOLE.format(first=first, variable=None))
+    assert_runs(WHOLE.format(first=first, variable=None))
 
 
 def test_a_variable_of_the_user_is_put_back():
-    run(WHOLE.format(first="", variable="0"), TF_USE_LEGACY_KERAS="0")
+    assert_runs(WHOLE.format(first="", variable="0"), TF_USE_LEGACY_KERAS="0")
