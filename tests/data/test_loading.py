@@ -158,106 +158,98 @@ def test_other_files_and_hidden_folders_are_passed_over(tmp_path):
     assert load_dataset(root).num_classes == 2
 
 
-def _assert_fails(source, message, error=DataError, **options):
+def _raises(source, message, error=DataError, **options):
     with pytest.raises(error, match=message) as caught:
         load_dataset(source, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_source(tmp_path):
-    _assert_fails(
-        str(tmp_path / "no.npz"), r"Data are one of digits, mnist, .*no\.npz', and there is no such file or folder"
-    )
-    _assert_fails("digitz", "Received: 'digitz', and there is no such file or folder")
+    _raises(str(tmp_path / "no.npz"), r"Data are one of digits, mnist, .*no\.npz', and there is no such file or folder")
+    _raises("digitz", "Received: 'digitz', and there is no such file or folder")
 
 
 def test_folder_without_class_folders(tmp_path):
     _image(tmp_path / "a.png")
-    _assert_fails(tmp_path, "must hold one folder for each class, with its images. Received: .* without folders")
+    _raises(tmp_path, "must hold one folder for each class, with its images. Received: .* without folders")
 
 
 def test_class_folder_without_images(tmp_path):
     root = _folder(tmp_path)
     (root / "emu").mkdir()
     (root / "emu" / "notes.txt").write_text("no image")
-    _assert_fails(root, r"Every class folder must hold images \(.png, .*Received: .*emu with none")
+    _raises(root, r"Every class folder must hold images \(.png, .*Received: .*emu with none")
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_unreadable_image(tmp_path, content):
     root = _folder(tmp_path)
     (root / "dog" / "broken.png").write_bytes(content)
-    _assert_fails(root, r"Every image must be readable. Received: .*broken\.png \(.*Remove it, or save it again")
+    _raises(root, r"Every image must be readable. Received: .*broken\.png \(.*Remove it, or save it again")
 
 
 def test_truncated_image(tmp_path):
     root = _folder(tmp_path)
     path = root / "dog" / "0.png"
     path.write_bytes(path.read_bytes()[:-30])
-    _assert_fails(root, r"Every image must be readable. Received: .*0\.png")
+    _raises(root, r"Every image must be readable. Received: .*0\.png")
 
 
 def test_one_class_only(tmp_path):
-    _assert_fails(
-        _save(tmp_path, x=X, y=np.full(20, 7)), "At least two classes are needed. Received: only '7' in 20 labels"
-    )
+    _raises(_save(tmp_path, x=X, y=np.full(20, 7)), "At least two classes are needed. Received: only '7' in 20 labels")
 
 
 def test_lengths_that_differ(tmp_path):
-    _assert_fails(_save(tmp_path, x=X, y=Y[1:]), "must have the same length. Received: 20 images, 19 labels")
-    _assert_fails(_save(tmp_path, x=X, y=np.array(1)), "Received: 20 images, 0 labels")
-    _assert_fails(
-        _save(tmp_path, x_train=X, y_train=Y, x_test=X, y_test=Y[1:]), "`x_test` and `y_test` must have the same"
-    )
+    _raises(_save(tmp_path, x=X, y=Y[1:]), "must have the same length. Received: 20 images, 19 labels")
+    _raises(_save(tmp_path, x=X, y=np.array(1)), "Received: 20 images, 0 labels")
+    _raises(_save(tmp_path, x_train=X, y_train=Y, x_test=X, y_test=Y[1:]), "`x_test` and `y_test` must have the same")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_pixels_that_are_not_finite(tmp_path, value):
     x = X / 255
     x[0, 0, :2] = value
-    _assert_fails(
+    _raises(
         _save(tmp_path, x=x, y=Y), "Pixels of `x_train` must be finite. Received: 2 values that are NaN or infinite"
     )
 
 
 def test_wrong_rank_and_empty(tmp_path):
-    _assert_fails(
+    _raises(
         _save(tmp_path, x=X.reshape(20, 20), y=Y), r"must have the shape \(n, height, width\).*Received: \(20, 20\)"
     )
-    _assert_fails(_save(tmp_path, x=X[:0], y=Y[:0]), r"at least one image. Received: shape \(0, 4, 5\)")
-    _assert_fails(_save(tmp_path, x=X[:, :0], y=Y), r"at least one image. Received: shape \(20, 0, 5\)")
+    _raises(_save(tmp_path, x=X[:0], y=Y[:0]), r"at least one image. Received: shape \(0, 4, 5\)")
+    _raises(_save(tmp_path, x=X[:, :0], y=Y), r"at least one image. Received: shape \(20, 0, 5\)")
 
 
 def test_pixels_that_are_no_numbers(tmp_path):
-    _assert_fails(_save(tmp_path, x=X.astype(str), y=Y), "`x_train` must hold numbers. Received: dtype <U3")
+    _raises(_save(tmp_path, x=X.astype(str), y=Y), "`x_train` must hold numbers. Received: dtype <U3")
 
 
 def test_float_labels(tmp_path):
-    _assert_fails(
+    _raises(
         _save(tmp_path, x=X, y=Y + 0.5), r"Labels must be whole numbers, strings or one-hot. Received: dtype float64"
     )
 
 
 def test_labels_of_the_test_part_that_training_does_not_know(tmp_path):
-    _assert_fails(
-        _save(tmp_path, x_train=X, y_train=Y, x_test=X, y_test=Y + 1), r"classes of the training labels \(0, 1\)"
-    )
+    _raises(_save(tmp_path, x_train=X, y_train=Y, x_test=X, y_test=Y + 1), r"classes of the training labels \(0, 1\)")
 
 
 def test_test_images_of_another_shape(tmp_path):
     arrays = {"x_train": X, "y_train": Y, "x_test": X[:, :3], "y_test": Y}
-    _assert_fails(_save(tmp_path, **arrays), r"shape of `x_train`, \(4, 5, 1\). Received: \(3, 5, 1\)")
+    _raises(_save(tmp_path, **arrays), r"shape of `x_train`, \(4, 5, 1\). Received: \(3, 5, 1\)")
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):
-    _assert_fails(
+    _raises(
         _save(tmp_path, x=X, y=np.array([{}] * 20)), "pickled objects are never loaded. Received: 'y' of dtype object"
     )
 
 
 def test_missing_keys(tmp_path):
-    _assert_fails(_save(tmp_path, images=X, y_train=Y), r"must hold x_train and y_train.*with images, y_train")
-    _assert_fails(
+    _raises(_save(tmp_path, images=X, y_train=Y), r"must hold x_train and y_train.*with images, y_train")
+    _raises(
         _save(tmp_path, x_train=X, y_train=Y, x_test=X), "x_test and y_test belong together. Received: .* x_test only"
     )
 
@@ -265,9 +257,9 @@ def test_missing_keys(tmp_path):
 def test_not_an_archive(tmp_path):
     path = tmp_path / "text.npz"
     path.write_text("not a zip")
-    _assert_fails(path, "must be an .npz archive .*text.npz, which is not one")
+    _raises(path, "must be an .npz archive .*text.npz, which is not one")
     np.save(tmp_path / "a.npy", X)
-    _assert_fails(tmp_path / "a.npy", "must be an .npz archive")
+    _raises(tmp_path / "a.npy", "must be an .npz archive")
 
 
 def test_corrupt_archive(tmp_path):
@@ -275,16 +267,16 @@ def test_corrupt_archive(tmp_path):
     content = bytearray(path.read_bytes())
     content[150:300] = b"\xff" * 150
     path.write_bytes(bytes(content))
-    _assert_fails(path, r"The archive must be readable. Received: .*set\.npz, corrupt")
+    _raises(path, r"The archive must be readable. Received: .*set\.npz, corrupt")
 
 
 @pytest.mark.parametrize("size", [8, (8,), (0, 8), (8.0, 8), "8x8"])
 def test_image_size_that_is_none(size):
-    _assert_fails("digits", r"`image_size` must be \(height, width\) in pixels. Received: ", UserError, image_size=size)
+    _raises("digits", r"`image_size` must be \(height, width\) in pixels. Received: ", UserError, image_size=size)
 
 
 def test_share_outside_its_range():
-    _assert_fails("digits", r"must be in \(0, 1\). Received: 1.5", UserError, validation_share=1.5)
+    _raises("digits", r"must be in \(0, 1\). Received: 1.5", UserError, validation_share=1.5)
 
 
 def test_a_keras_data_set(monkeypatch, capsys):
@@ -307,7 +299,7 @@ def test_a_keras_data_set_without_a_network(monkeypatch):
         raise Exception("URL fetch failure on https://...: None -- unreachable\nmore")
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
-    _assert_fails(
+    _raises(
         "mnist", "'mnist' must be downloaded once. Received: URL fetch failure.*Without a network pass your own .npz"
     )
 
