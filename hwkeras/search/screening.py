@@ -55,15 +55,18 @@ class Screen:
         meter: `Meter`; asked only where a limit is on latency or energy.
         clock: `StageClock`.
         on_result: callable `(hp, Screened)`, told of every network screened. Defaults to `None`.
+        on_failure: callable `(hp, message)`, told why a network cannot be built, or not converted to some precision.
+            Defaults to `None`.
     """
 
-    def __init__(self, hypermodel, precisions, limits, meter, clock, on_result=None):
+    def __init__(self, hypermodel, precisions, limits, meter, clock, on_result=None, on_failure=None):
         self._hypermodel = hypermodel
         self._precisions = tuple(precisions)
         self._limits = tuple(limits)
         self._meter = meter
         self._clock = clock
         self._on_result = on_result
+        self._on_failure = on_failure
         self._needs_latency = any(limit.metric == "latency_ms" for limit in limits)
 
     def __call__(self, hp):
@@ -93,7 +96,15 @@ class Screen:
         Returns:
             Screened, or None for a network that cannot be built or converted.
         """
-        flatbuffers, metrics = self._convert(self._build(hp))
+        flatbuffers, metrics, failures = {}, {}, []
+        try:
+            flatbuffers, metrics = self._convert(self._build(hp), failures)
+        except UserError:
+            raise
+        except (ValueError, ConversionError) as error:  # ValueError: Keras' word for layers that do not fit each other
+            failures.append(str(error))
+        for message in failures if self._on_failure else ():
+            self._on_failure(hp, message)
         if not metrics:
             return None
         screened = self._judge(flatbuffers, metrics)
@@ -104,18 +115,11 @@ class Screen:
     def _build(self, hp):
         with self._clock.stage("build"):
             keras.utils.clear_session(free_memory=False)  # a full garbage collection costs as much as the build
-            try:
-                return require_model(self._hypermodel.build(hp))
-            except ValueError as error:  # Keras' word for layers that do not fit each other
-                if isinstance(error, UserError):
-                    raise
-                return None
+            return require_model(self._hypermodel.build(hp))
 
-    def _convert(self, model):
+    def _convert(self, model, failures):
         """Files and metrics by precision, fewest bytes a weight first; what cannot be within the limits is not made."""
         flatbuffers, metrics = {}, {}
-        if model is None:
-            return flatbuffers, metrics
         with self._clock.stage("convert"):
             untrained = Untrained(model)
         for precision in sorted(self._precisions, key=BYTES_PER_WEIGHT.get):
@@ -124,7 +128,8 @@ class Screen:
             try:
                 with self._clock.stage("convert"):
                     flatbuffers[precision] = untrained.convert(precision)
-            except ConversionError:  # a loop has no int8 file, but others
+            except ConversionError as error:  # a loop has no int8 file, but others
+                failures.append(str(error))
                 continue
             with self._clock.stage("analyze"):
                 metrics[precision] = dict(analyze(flatbuffers[precision]).metrics())

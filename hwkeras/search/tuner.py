@@ -101,7 +101,6 @@ class HardwareTuner(kt.Tuner):
         self._data_facts = {"name": "", "class_names": [], "preprocessing": {}} | (data_facts or {})
         self._budget = Budget(max_minutes)
         self._clock = StageClock()
-        self._feasible = {}
         if isinstance(oracle, str):
             limits = [Limit.parse(limit) for limit in limits]
             failures = {"max_consecutive_failed_trials": MAX_FAILURES_IN_A_ROW}
@@ -113,10 +112,18 @@ class HardwareTuner(kt.Tuner):
         self.run = Run(directory)
         self._journal = Journal(directory / "journal.jsonl")
         self._outcome = Outcome(self.run, self._journal, oracle, self.limits)
+        # A trial that goes on after a restart is deployed as it was accepted: a latency measured again may differ.
+        self._feasible = {event["identity"]: tuple(event["precisions"]) for event in self._journal.read("accepted")}
         self._naming = Naming(self.hypermodel)
         self._shipping = Shipping(self.run, self._naming, oracle, self.load_model)
         self._screen = Screen(
-            self.hypermodel, self.precisions, self.limits, self.meter, self._clock, on_result=self._on_screened
+            self.hypermodel,
+            self.precisions,
+            self.limits,
+            self.meter,
+            self._clock,
+            on_result=self._on_screened,
+            on_failure=self._on_unbuildable,
         )
         oracle.cost_model = self._screen
         oracle.identity = self._naming.identity
@@ -348,17 +355,26 @@ class HardwareTuner(kt.Tuner):
 
     def _on_screened(self, hp, screened):
         identity = self._naming.identity(hp)
-        if identity not in self._feasible and not screened.feasible:
-            architecture = self._naming.summary(hp)
+        if identity in self._feasible:
+            return
+        architecture = self._naming.summary(hp)
+        if screened.feasible:
+            self._journal.write("accepted", identity=identity, architecture=architecture, precisions=screened.feasible)
+        else:
             self._journal.write("rejected", architecture=architecture, metrics=screened.known_metrics())
             self._tell("rejected", architecture=architecture, metrics=screened.metrics)
         self._feasible[identity] = screened.feasible
 
     def _feasible_precisions(self, hp):
         identity = self._naming.identity(hp)
-        if identity not in self._feasible:  # a trial that goes on after a restart
+        if identity not in self._feasible:
             self._screen.screen(hp)
-        return self._feasible.get(identity) or self.precisions
+        if not self._feasible.get(identity):
+            raise kt.errors.FailedTrialError("No precision of this network lies within the limits.")
+        return self._feasible[identity]
+
+    def _on_unbuildable(self, hp, message):
+        self._journal.write("unbuildable", architecture=self._naming.summary(hp), message=message)
 
     def _reason_of_failures(self):
         """keras-tuner ends a search after several failed trials in a row by a RuntimeError that holds a traceback."""
