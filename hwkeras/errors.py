@@ -44,5 +44,9 @@ class DeviceError(HwkerasError):
     exit_code = 4
 
 
+class DeviceLost(DeviceError):
+    """A device vanished in the middle of something; what was being measured is lost, the search is not."""
+
+
 class CompressionError(HwkerasError):
     """A compression step did not leave on the file what was asked for."""

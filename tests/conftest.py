@@ -2,12 +2,28 @@
 
 import os
 import pathlib
+import tempfile
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory):
+    """No test reads or writes the cache, the device list or the pool of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "devices.json").write_text('{"version": 1, "devices": {}}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HWKERAS_CACHE", str(folder / "cache"))
+        patch.setenv("HWKERAS_STATE", str(folder / "state"))
+        patch.setenv("HWKERAS_DEVICES", str(folder / "devices.json"))
+        # The lock of this machine lies in the temporary folder: no test waits for somebody else's measurement.
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

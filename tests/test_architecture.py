@@ -18,7 +18,7 @@ FLOORS = {
     "lazy": 0,
     "space": 1,
     "hardware": 1,
-    "measure": 1,
+    "measure": 2,
     "data": 1,
     "build": 2,
     "compress": 3,

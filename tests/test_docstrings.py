@@ -69,6 +69,7 @@ def test_examples_run(example, digits, tmp_path, monkeypatch):
     import keras_tuner as kt
 
     import hwkeras as hw
+    from hwkeras.testing import DeviceConformance
     from hwkeras.testing import MeterConformance
     from hwkeras.testing import OracleConformance
 
@@ -85,7 +86,11 @@ def test_examples_run(example, digits, tmp_path, monkeypatch):
 
     names = {"hw": hw, "kt": kt, "build": build, "x": x, "y": y, "xv": x[:50], "yv": y[:50]}
     names |= {"train_data": large, "train_labels": y, "test_data": large[:50], "test_labels": y[:50]}
-    names |= {"MeterConformance": MeterConformance, "OracleConformance": OracleConformance}
+    names |= {
+        "MeterConformance": MeterConformance,
+        "OracleConformance": OracleConformance,
+        "DeviceConformance": DeviceConformance,
+    }
     before = {*names, "__builtins__"}
     exec(compile(example, "docstring", "exec"), names)
     assert set(names) - before, "the example made nothing"

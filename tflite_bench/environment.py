@@ -18,8 +18,7 @@ def describe_machine():
     """What does not change while it runs.
 
     Returns:
-        dict: `python`, `platform`, `machine`, `cpu_model`, `cpu_features` (list of str), `num_cores`,
-        `num_usable_cores`, `governor`.
+        dict: `python`, `platform`, `machine`, `cpu_model`, `cpu_features` (list of str), `num_cores`, `governor`.
     """
     cpu = _cpu_fields()
     flags = set((cpu.get("flags") or cpu.get("features") or "").split())
@@ -30,7 +29,6 @@ def describe_machine():
         "cpu_model": _cpu_model(cpu),
         "cpu_features": [name for name in _FEATURES if name in flags],
         "num_cores": os.cpu_count(),
-        "num_usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "governor": _read(_CPU0 / "scaling_governor"),
     }
 
@@ -57,6 +55,19 @@ def resident_bytes():
     """
     fields = (_read("/proc/self/statm") or "").split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else None
+
+
+def oom_kills():
+    """How many processes the kernel has killed for want of memory since it started.
+
+    Returns:
+        int; None where it does not tell.
+    """
+    for line in (_read("/proc/vmstat") or "").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    return None
 
 
 def _cpu_fields():

@@ -1,123 +1,130 @@
-"""The rounds: every model is visited in each, in a random order."""
+"""The rounds: who is visited when, and when it is enough."""
 
 from __future__ import annotations
 
-import gc
+from tflite_bench.gating import is_settled
+from tflite_bench.visits import summarize
 
-import numpy as np
+# The share of the time that may be spent on waiting for a device that is slow just now.
+_WAITING_SHARE = 0.4
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 
-# The fewest timed invokes of a visit.
-MIN_INVOKES = 10
 
+class Rounds:
+    """The rounds of a job.
 
-def run_rounds(invokes, job, rng, clock_ns, sleep, deadline_ns):
-    """Visits all models round after round, until the two best rounds of each agree or the budget ends.
+    All models are visited in each round, several times each, in a random order; from `job.rounds` on only those whose
+    two best accepted rounds do not agree yet. Where the canary says that the device is slow, such as for the seconds in
+    which the neighbor of a virtual machine takes the other half of its core, the visit is made again when it is over.
 
     Args:
-        invokes: sequence of callables without arguments, one a model.
         job: Job.
+        num_visits: sequence of int, visits a round of each model.
+        visit: callable that takes the position of a model and returns a Visit.
+        probe: callable without arguments that returns the canary's time in ms and the guard now, None without them.
+        reference: callable without arguments that returns the Reference, as far as known.
         rng: np.random.Generator, of the order.
         clock_ns: callable that returns nanoseconds as int.
         sleep: callable that takes seconds.
         deadline_ns: int, reading of `clock_ns` after which no further visit begins, once every model has had one.
 
-    Returns:
-        list of list of dict: the rounds of each model.
-
-    Raises:
-        InvokeError: an invoke failed; says which model's.
-    """
-    rounds = [[] for _ in invokes]
-    for number in range(job.max_rounds if invokes else 0):
-        if number >= job.rounds and all(agree(entries, job.agree_within) for entries in rounds):
-            break
-        if number:
-            sleep(job.gap_ms / 1e3)
-        for index in rng.permutation(len(invokes)):
-            if number and clock_ns() >= deadline_ns:
-                return rounds
-            try:
-                rounds[index].append(summarize(visit(invokes[index], job, clock_ns, deadline_ns)))
-            # NOTE: whatever a runtime raises here is the result of this model; the caller goes on without it.
-            except Exception as error:
-                raise InvokeError(int(index), error) from error
-    return rounds
-
-
-class InvokeError(RuntimeError):
-    """A model that loads and then fails to run.
-
-    Args:
-        index: int, which of the models.
-        cause: Exception.
+    Attributes:
+        entries: list of list of dict, the rounds of each model so far.
+        errors: dict of position to the Exception that ended a model's rounds.
     """
 
-    def __init__(self, index, cause):
-        super().__init__(f"{type(cause).__name__}: {cause}")
-        self.index = index
+    def __init__(self, job, num_visits, visit, probe, reference, rng, clock_ns, sleep, deadline_ns):
+        self._job = job
+        self._num_visits = tuple(num_visits)
+        self._visit = visit
+        self._probe = probe
+        self._reference = reference
+        self._rng = rng
+        self._clock_ns = clock_ns
+        self._sleep = sleep
+        self._deadline_ns = deadline_ns
+        self._waiting_ns = int(_WAITING_SHARE * max(deadline_ns - clock_ns(), 0))
+        self._last_lap_ns = None
+        self.entries = [[] for _ in self._num_visits]
+        self.errors = {}
 
+    def run(self, on_round=lambda index, entry: None):
+        """Visits until every model is settled, or the rounds or the time are used up.
 
-def visit(invoke, job, clock_ns, deadline_ns):
-    """Warms one model up and times a burst of invokes, each alone.
+        Args:
+            on_round: callable that takes the position of a model and its round, as soon as it is complete.
 
-    Args:
-        invoke: callable without arguments.
-        job: Job.
-        clock_ns: callable that returns nanoseconds as int.
-        deadline_ns: int; a burst that is not done by then ends after the invoke that runs.
+        Returns:
+            list of list of dict, `entries`.
+        """
+        for _ in range(self._job.max_rounds):
+            open_indices = self._unsettled()
+            if not open_indices or (self._is_late() and all(self.entries[index] for index in open_indices)):
+                break
+            visits = self._one_round(open_indices)
+            for index in open_indices:
+                if visits[index] and index not in self.errors:
+                    self.entries[index].append(summarize(visits[index]))
+                    on_round(index, self.entries[index][-1])
+        return self.entries
 
-    Returns:
-        list of int, nanoseconds of each invoke; at least one.
-    """
-    for _ in range(job.warmup):
-        invoke()
-    times_ns = []
-    is_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        end_ns = clock_ns() + int(job.burst_ms * 1e6)
-        while True:
-            begin_ns = clock_ns()
-            invoke()
-            now_ns = clock_ns()
-            times_ns.append(now_ns - begin_ns)
-            if (len(times_ns) >= MIN_INVOKES and now_ns >= end_ns) or now_ns >= deadline_ns:
-                return times_ns
-    finally:
-        if is_collecting:
-            gc.enable()
+    def _unsettled(self):
+        reference, job = self._reference(), self._job
+        return [
+            index
+            for index, entries in enumerate(self.entries)
+            if index not in self.errors and not is_settled(entries, reference, job.rounds, job.agree_within)
+        ]
 
+    def _one_round(self, indices):
+        """The visits of a round by position; as far as the time reaches."""
+        visits = {index: [] for index in indices}
+        for lap in range(max(self._num_visits[index] for index in indices)):
+            self._wait_for_lap()
+            for index in self._rng.permutation([i for i in indices if lap < self._num_visits[i]]):
+                has_some = self.entries[index] or visits[index]
+                if index in self.errors or (has_some and self._is_late()):
+                    continue
+                try:
+                    visits[index].append(self._patient_visit(int(index)))
+                # NOTE: whatever a runtime raises here is the result of this model; the others go on.
+                except Exception as error:  # noqa: BLE001
+                    self.errors[int(index)] = error
+        return visits
 
-def summarize(times_ns):
-    """What is kept of a round.
+    def _patient_visit(self, index):
+        visit = self._visit(index)
+        while self._is_slow(visit.canary_ms, visit.guard) and self._wait_out():
+            visit = self._visit(index)
+        return visit
 
-    Args:
-        times_ns: list of int.
+    def _wait_out(self):
+        """Waits until the canary is at its usual speed; returns whether there was any time left to wait."""
+        if self._waiting_ns <= 0 or self._is_late():
+            return False
+        pause_s = _SHORTEST_PAUSE_S
+        while self._waiting_ns > 0 and not self._is_late():
+            begin_ns = self._clock_ns()
+            self._sleep(pause_s)
+            is_slow = self._is_slow(*self._probe())
+            self._waiting_ns -= self._clock_ns() - begin_ns
+            if not is_slow:
+                break
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return True
 
-    Returns:
-        dict: `num_invokes`, `min_ms`, `p10_ms`, `median_ms`, `mean_ms`, `p90_ms`.
-    """
-    times_ms = np.asarray(times_ns, np.float64) / 1e6
-    p10, median, p90 = np.percentile(times_ms, [10, 50, 90])
-    return {
-        "num_invokes": len(times_ns),
-        "min_ms": float(times_ms.min()),
-        "p10_ms": float(p10),
-        "median_ms": float(median),
-        "mean_ms": float(times_ms.mean()),
-        "p90_ms": float(p90),
-    }
+    def _wait_for_lap(self):
+        """Lets its share of the gap pass since the last lap began."""
+        now_ns = self._clock_ns()
+        if self._last_lap_ns is not None:
+            next_ns = self._last_lap_ns + int(self._job.gap_ms * 1e6 / self._job.bursts)
+            left_ns = min(next_ns, self._deadline_ns) - now_ns
+            if left_ns > 0:
+                self._sleep(left_ns / 1e9)
+        self._last_lap_ns = self._clock_ns()
 
+    def _is_slow(self, canary_ms, guard):
+        return not self._reference().accepts(canary_ms, guard)
 
-def agree(rounds, agree_within):
-    """Whether the minima of the two best rounds are close.
-
-    Args:
-        rounds: list of dict with `min_ms`.
-        agree_within: float, share of the best.
-
-    Returns:
-        bool.
-    """
-    minima = sorted(entry["min_ms"] for entry in rounds)
-    return len(minima) >= 2 and minima[1] <= minima[0] * (1.0 + agree_within)
+    def _is_late(self):
+        return self._clock_ns() >= self._deadline_ns

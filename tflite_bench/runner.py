@@ -1,102 +1,175 @@
-"""Runs a job: loads the models, times them in rounds, tells the environment."""
+"""The timing process: takes a job on stdin, tells on stdout what it does while it does it, one JSON line an event.
+
+    {"ready": {"runtime", "runtime_version", "affinity", "num_usable_cores"}}    the runtime is loaded
+    {"hand": 3}                                     what comes next is the doing of model 3
+    {"fields": [3, {"sha256": ..., ...}]}           what is known of model 3
+    {"ended": [3, "error", "ValueError: ..."]}      model 3 is out
+    {"round": [3, {...}]}                           a round of model 3
+    {"waits": true}                                 the device is slow just now
+    {"done": {"canary": ...}}                       the end
+    {"unfit": "..."}                                nothing can be timed here
+
+Its parent (`supervisor`) puts the answer together, also from what came before a crash.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import sys
 import time
 
 import numpy as np
 
-from tflite_bench import VERSION
-from tflite_bench.environment import describe_machine
-from tflite_bench.environment import describe_state
-from tflite_bench.environment import resident_bytes
-from tflite_bench.inputs import fill_inputs
-from tflite_bench.rounds import InvokeError
-from tflite_bench.rounds import run_rounds
-from tflite_bench.runtimes import count_partitions
+from tflite_bench import limits
+from tflite_bench import references
+from tflite_bench.canaries import PATHS
+from tflite_bench.canaries import Canaries
+from tflite_bench.job import Job
+from tflite_bench.rounds import Rounds
+from tflite_bench.runtimes import RuntimeMissing
+from tflite_bench.runtimes import find_runtime
+from tflite_bench.streams import stdout_kept_for_the_answer
+from tflite_bench.subjects import Subject
+from tflite_bench.subjects import first_look
+from tflite_bench.subjects import num_visits
+from tflite_bench.visits import run_visit
 
 
-def run_job(job, runtime, clock_ns=time.perf_counter_ns, sleep=time.sleep):
-    """Times all models of a job.
+def main(stdin=None):
+    """Runs one segment of a job.
 
     Args:
+        stdin: text stream with one JSON object: `job`, `indices` (the models to time), `seconds` (left), `references`,
+            `environment`. Defaults to `None`, the stdin of the process.
+    """
+    limits.die_with_parent()
+    order = json.load(sys.stdin if stdin is None else stdin)
+    with stdout_kept_for_the_answer() as stdout:
+
+        def emit(**event):
+            print(json.dumps(event), file=stdout, flush=True)
+
+        try:
+            job = Job.from_json(order["job"])
+            limits.pin(job.affinity)
+            runtime = find_runtime()
+            Segment(order, job, runtime, emit).run()
+        except (RuntimeMissing, limits.LimitError) as error:
+            emit(unfit=str(error))
+
+
+class Segment:
+    """The models that one process times together.
+
+    Args:
+        order: dict, see `main`.
         job: Job.
         runtime: Runtime.
+        emit: callable that takes an event as keyword arguments.
         clock_ns: callable that returns nanoseconds as int. Defaults to `time.perf_counter_ns`.
         sleep: callable that takes seconds. Defaults to `time.sleep`.
-
-    Returns:
-        dict, the answer (see the package).
     """
-    begin_ns = clock_ns()
-    before = describe_state()
-    models = [_load(path, job, runtime, clock_ns) for path in job.models]
-    _time_models(models, job, clock_ns, sleep, begin_ns + int(job.max_seconds * 1e9))
+
+    def __init__(self, order, job, runtime, emit, clock_ns=time.perf_counter_ns, sleep=time.sleep):
+        self._order = order
+        self._job = job
+        self._runtime = runtime
+        self._emit = emit
+        self._clock_ns = clock_ns
+        self._sleep = sleep
+        self._rng = np.random.default_rng(job.seed)
+        self._begin_ns = clock_ns()
+        self._deadline_ns = self._begin_ns + int(order["seconds"] * 1e9)
+        self._canaries = Canaries((), clock_ns)
+
+    def run(self):
+        """Times all, and tells of it."""
+        facts = _facts(self._runtime)
+        self._emit(ready=facts)
+        if self._job.canary:
+            self._open_canaries({**self._order["environment"], **facts})
+        limits.limit_memory(self._job.memory_limit_bytes)
+        subjects = self._look_at_all()
+        if subjects:
+            self._run_rounds(subjects)
+        self._emit(done={"canary": self._canaries.to_json()})
+
+    def _open_canaries(self, environment):
+        # NOTE: the guard may be absent, where a folder was copied without it.
+        subjects = [self._subject(_read(path), num_threads=1) for path in PATHS if os.path.exists(path)]
+        self._canaries = Canaries(subjects, self._clock_ns)
+        key = references.key_of(str(self._canaries.sha256), environment)
+        self._canaries.known = references.reference_of(self._order["references"].get(key))
+
+    def _subject(self, content, num_threads):
+        return Subject(content, self._runtime, num_threads, self._job.seed, self._rng)
+
+    def _look_at_all(self):
+        """The models that run, as a list of (index, Subject, visits a round)."""
+        subjects = []
+        for index in self._order["indices"]:
+            self._emit(hand=index)
+            try:
+                content = _read(self._job.models[index])
+                identity = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+                self._emit(fields=[index, identity])
+                told = first_look(content, self._runtime, self._job, self._clock_ns)
+            # NOTE: the runtimes raise ValueError, RuntimeError, TypeError and their own: all are this model's result.
+            except Exception as error:  # noqa: BLE001
+                self._end(index, error)
+                continue
+            self._emit(fields=[index, told])
+            subjects.append((index, self._subject(content, self._job.num_threads), num_visits(told, self._job)))
+        return subjects
+
+    def _run_rounds(self, subjects):
+        numbers = [number for _, _, number in subjects]
+
+        def visit(position):
+            index, subject, number = subjects[position]
+            self._emit(hand=index)
+            return self._visit(subject, self._job.burst_ms / number)
+
+        def probe():
+            self._emit(waits=True)
+            return self._canaries.probe()
+
+        rounds = Rounds(
+            self._job, numbers, visit, probe, lambda: self._canaries.reference, self._rng, self._clock_ns, self._sleep,
+            self._deadline_ns,
+        )  # fmt: skip
+        rounds.run(lambda position, entry: self._emit(round=[subjects[position][0], entry]))
+        for position, error in rounds.errors.items():
+            self._end(subjects[position][0], error)
+
+    def _visit(self, subject, burst_ms):
+        self._canaries.open_for_visit()
+        interpreter = subject.open()
+        visited = run_visit(
+            interpreter.invoke, self._canaries, burst_ms, self._job.warmup, self._clock_ns, self._begin_ns,
+            self._deadline_ns,
+        )  # fmt: skip
+        self._canaries.note(visited)
+        return visited
+
+    def _end(self, index, error):
+        status = "out_of_memory" if isinstance(error, MemoryError) else "error"
+        self._emit(ended=[index, status, f"{type(error).__name__}: {error}"])
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _facts(runtime):
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cpus = sorted(os.sched_getaffinity(0)) if has_affinity else None
     return {
-        "version": VERSION,
-        "models": [result for result, _ in models],
-        "environment": {
-            "runtime": runtime.name,
-            "runtime_version": runtime.version,
-            **describe_machine(),
-            "before": before,
-            "after": describe_state(),
-        },
-        "num_threads": job.num_threads,
-        "seconds": (clock_ns() - begin_ns) / 1e9,
+        "runtime": runtime.name,
+        "runtime_version": runtime.version,
+        "affinity": cpus,
+        "num_usable_cores": None if cpus is None else len(cpus),
     }
-
-
-def _load(path, job, runtime, clock_ns):
-    """The result of one model so far, and its interpreter; None for one that cannot be used."""
-    result = {
-        "path": path,
-        "sha256": None,
-        "size_bytes": None,
-        "error": None,
-        "load_ms": None,
-        "first_ms": None,
-        "partitions": None,
-        "rss_bytes": None,
-        "rounds": [],
-    }
-    resident_before = resident_bytes()
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-        result["sha256"] = hashlib.sha256(content).hexdigest()
-        result["size_bytes"] = len(content)
-        begin_ns = clock_ns()
-        interpreter = runtime.load(content, job.num_threads)
-        result["load_ms"] = (clock_ns() - begin_ns) / 1e6
-        fill_inputs(interpreter, job.seed)
-        begin_ns = clock_ns()
-        interpreter.invoke()
-        result["first_ms"] = (clock_ns() - begin_ns) / 1e6
-        result["partitions"] = count_partitions(interpreter)
-    # NOTE: the runtimes raise ValueError, RuntimeError, TypeError and their own: any of them is this model's result.
-    except Exception as error:  # noqa: BLE001
-        result["error"] = f"{type(error).__name__}: {error}"
-        return result, None
-    if resident_before is not None:
-        result["rss_bytes"] = resident_bytes() - resident_before
-    return result, interpreter
-
-
-def _time_models(models, job, clock_ns, sleep, deadline_ns):
-    """Fills in the rounds; a model that fails to run is taken out and the rounds begin again without it."""
-    rng = np.random.default_rng(job.seed)
-    alive = [(result, interpreter) for result, interpreter in models if interpreter is not None]
-    while alive:
-        try:
-            rounds = run_rounds(
-                [interpreter.invoke for _, interpreter in alive], job, rng, clock_ns, sleep, deadline_ns
-            )
-        except InvokeError as error:
-            result, _ = alive.pop(error.index)
-            result["error"] = str(error)
-            continue
-        for index, (result, _) in enumerate(alive):
-            result["rounds"] = rounds[index]
-        return

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
-from hwkeras.cli.inspecting import analyze
-from hwkeras.cli.inspecting import bench
-from hwkeras.cli.inspecting import devices
+from hwkeras.cli.analyzing import analyze
+from hwkeras.cli.benching import bench
+from hwkeras.cli.devices import devices
 from hwkeras.cli.inspecting import report
 from hwkeras.cli.inspecting import verify
 from hwkeras.cli.output import quiet_tensorflow
 from hwkeras.cli.output import run
+from hwkeras.cli.profiles import boards
+from hwkeras.cli.profiling import profile
 from hwkeras.cli.searching import search
 
 
@@ -20,7 +22,7 @@ def hwkeras():
     """Find the Keras models worth shipping on a device, measured on the .tflite files that ship."""
 
 
-for _command in (search, bench, analyze, devices, verify, report):
+for _command in (search, bench, analyze, profile, devices, boards, verify, report):
     hwkeras.add_command(_command)
 
 

@@ -10,6 +10,7 @@ import pathlib
 import click
 
 from hwkeras.cli.output import JsonOutput
+from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
 
 # Steps of training a candidate gets when `--epochs` is not given: enough to rank small networks (see README).
@@ -23,6 +24,7 @@ _MAX_DEFAULT_EPOCHS = 30
     "--space", default="image", show_default=True, help="`image`, or your build(hp): FILE.py:NAME or MODULE:NAME."
 )
 @click.option("--device", default="local", show_default=True, help="Where latency is measured; see `hwkeras devices`.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the interpreter.")
 @click.option(
     "--objective",
     "objectives",
@@ -87,7 +89,8 @@ def _prepare(data, out, asked):
     precisions = require_precisions([name.strip() for name in asked["precision"].split(",")])
     limits = [Limit.parse(limit) for limit in asked["limits"]]
     objectives = [Objective.parse(objective) for objective in asked["objectives"]]
-    meter = open_meter(asked["device"])
+    # Not every device takes a number of threads: a profile is of one core.
+    meter = open_meter(asked["device"], **({} if asked["threads"] == 1 else {"num_threads": asked["threads"]}))
     dataset = load_dataset(data, seed=asked["seed"])
     import_tensorflow()
     space = _open_space(asked["space"], dataset)
@@ -131,6 +134,9 @@ def _search(tuner, dataset, asked, live):
             batch_size=asked["batch_size"],
         )
     results = tuner.export_front()
+    if results["best"] is not None:
+        results["profile"] = _profile_of_best(tuner)
+        tuner.run.save_results(results)
     write_page(results, tuner.run.directory / "report.html")
     if live:
         print_front(results)
@@ -138,6 +144,15 @@ def _search(tuner, dataset, asked, live):
     for entry in filter(None, [*results["front"], *results["candidates"], results["best"]]):
         entry["file"] = str(tuner.run.directory / entry["file"])
     return results
+
+
+def _profile_of_best(tuner):
+    """The profile as plain data; None where the device gives none, which is no reason to lose a search over."""
+    try:
+        return tuner.profile().to_json()
+    except (DeviceError, UserError) as error:
+        click.echo(f"The best candidate is not profiled: {error}", err=True)
+        return None
 
 
 def _stem(data):

@@ -44,6 +44,8 @@ class Converted:
         tolerance: float, what `disagreement` was allowed to be.
         sha256: str, hex digest of the bytes.
         op_names: tuple of str, the operators in order of execution.
+        node_paths: dict of the names in the file to where each comes from in the model, such as `"n7"` to
+            `"dense/MatMul"`: the layer and what TensorFlow calls the operation. `hwkeras.measure.op_profile` reads it.
     """
 
     precision: str
@@ -54,6 +56,7 @@ class Converted:
     tolerance: float
     sha256: str
     op_names: tuple[str, ...] = field(repr=False)
+    node_paths: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def convert(model, precision, calibration=None):
@@ -113,7 +116,26 @@ def convert_all(model, precisions=PRECISIONS, calibration=None):
         _require_finite_activations(files["float32"], samples)
     for precision in precisions:
         files[precision] = files.get(precision) or flatbuffer_of(frozen, precision, samples)
-    return {precision: _checked(precision, files[precision], samples, reference) for precision in precisions}
+    return {
+        precision: _checked(precision, files[precision], samples, reference, frozen.node_paths)
+        for precision in precisions
+    }
+
+
+def node_paths(model):
+    """Tells what the names in the files of a model stand for; they are the same in every precision.
+
+    Args:
+        model: as for `convert`.
+
+    Returns:
+        dict of str to str, as `Converted.node_paths`.
+
+    Raises:
+        UserError: a model of the wrong kind.
+        ConversionError: a model that cannot be traced.
+    """
+    return freeze(model).node_paths
 
 
 def require_precisions(precisions):
@@ -223,7 +245,7 @@ def _opened(flatbuffer, precision, **options):
         raise ConversionError(f"The converted {precision} file does not load. {error}") from error
 
 
-def _checked(precision, flatbuffer, samples, reference):
+def _checked(precision, flatbuffer, samples, reference, node_paths=None):
     runner = _opened(flatbuffer, precision)
     op_names = operator_names(flatbuffer)
     foreign = sorted({name for name in op_names if name.startswith("CUSTOM:")})
@@ -247,4 +269,5 @@ def _checked(precision, flatbuffer, samples, reference):
         tolerance=agreement.tolerance,
         sha256=hashlib.sha256(flatbuffer).hexdigest(),
         op_names=op_names,
+        node_paths=node_paths or {},
     )

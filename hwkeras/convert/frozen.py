@@ -31,6 +31,7 @@ class Frozen:
         input_shapes: tuple of shapes without the batch dimension.
         input_dtypes: tuple of numpy dtypes.
         control_flow: tuple of str, TensorFlow's control flow operators in the graph (`While` of a recurrent layer).
+        node_paths: dict of the graph's node names to where each comes from in the model, see `node_names.layer_paths`.
     """
 
     function: Any = field(repr=False)
@@ -38,6 +39,7 @@ class Frozen:
     input_shapes: tuple[tuple[int, ...], ...]
     input_dtypes: tuple[np.dtype, ...]
     control_flow: tuple[str, ...] = ()
+    node_paths: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def import_tensorflow():
@@ -75,7 +77,7 @@ def freeze(model, weights=None):
     _require_keras_model(model)
     structure, names = _input_structure(model)
     values = _values(model, weights or {})
-    function = _renamed(_trace(model, structure, names, values), names)
+    function, node_paths = _renamed(_trace(model, structure, names, values), names, _layers_within(model))
     _require_float32_compute(function)
     tensors = function.inputs
     definition = function.graph.as_graph_def()
@@ -86,6 +88,7 @@ def freeze(model, weights=None):
         input_shapes=tuple(tuple(tensor.shape[1:].as_list()) for tensor in tensors),
         input_dtypes=tuple(np.dtype(tensor.dtype.as_numpy_dtype) for tensor in tensors),
         control_flow=tuple(sorted({node.op for node in nodes} & _CONTROL_FLOW)),
+        node_paths=node_paths,
     )
 
 
@@ -217,16 +220,29 @@ def _identifiers(names):
     return [re.sub(r"[^A-Za-z0-9_.\-]", "_", name) for name in names]
 
 
-def _renamed(function, names):
+def _layers_within(layer, around=()):
+    """The names of the layers within a layer or model, each with those within it."""
+    # Keras' public `layers` stops at layers that hold layers. A layer may hold the one it lies in.
+    around = (*around, id(layer))
+    inside = layer._flatten_layers(include_self=False, recursive=False)
+    return {inner.name: _layers_within(inner, around) for inner in inside if id(inner) not in around}
+
+
+def _renamed(function, names, layers):
+    """The function with names that depend on the graph only, and where in the model its nodes come from."""
     from tensorflow.python.eager.wrap_function import function_from_graph_def
 
+    from hwkeras.convert.node_names import layer_paths
     from hwkeras.convert.node_names import rename_nodes
 
     graph_def = function.graph.as_graph_def()
     inputs = [tensor.op.name for tensor in function.inputs]
+    old = type(graph_def)()
+    old.CopyFrom(graph_def)
     table = rename_nodes(graph_def, inputs)
     outputs = [f"{table[tensor.op.name]}:{tensor.value_index}" for tensor in function.outputs]
-    return function_from_graph_def(graph_def, [f"{name}:0" for name in inputs], outputs)
+    renamed = function_from_graph_def(graph_def, [f"{name}:0" for name in inputs], outputs)
+    return renamed, layer_paths(old, table, layers)
 
 
 def _require_float32_compute(function):

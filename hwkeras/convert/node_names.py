@@ -8,6 +8,7 @@ size limit could not be screened. With short names counted within the graph the 
 from __future__ import annotations
 
 import hashlib
+import re
 
 
 def rename_nodes(graph_def, kept):
@@ -34,6 +35,43 @@ def rename_nodes(graph_def, kept):
     digest = hashlib.sha256(graph_def.library.SerializeToString(deterministic=True)).hexdigest()[:16]
     _rename_functions(graph_def, [f"f{k}_{digest}" for k in range(len(graph_def.library.function))])
     return names
+
+
+def layer_paths(graph_def, table, layers):
+    """Tells which layer of the model each node comes from, before the nodes are renamed.
+
+    Keras opens a scope of a layer's name around what the layer does, and TensorFlow, which has seen the name by then,
+    appends a number to it: `dense_1/MatMul` is of the layer `dense`, `dense_1_1/MatMul` of `dense_1`.
+
+    Args:
+        graph_def: `tf.compat.v1.GraphDef` with its old names.
+        table: dict of old to new node name, as `rename_nodes` returns it.
+        layers: dict of the names of the model's layers, each to such a dict of the layers within it.
+
+    Returns:
+        dict of new node name to the path of its layer and TensorFlow's name of the operation, `"net/dense/MatMul"`;
+        nodes outside all layers are not in it.
+    """
+    paths = {}
+    for node in graph_def.node:
+        layer_path = _layer_path(node.name.split("/")[:-1], layers)
+        if layer_path:
+            paths[node.name] = "/".join([*layer_path, node.op])
+        elif node.op == "Identity" and node.input and node.input[0].partition(":")[0] in paths:
+            paths[node.name] = paths[node.input[0].partition(":")[0]]  # An output of the model.
+    return {table[name]: path for name, path in paths.items()}
+
+
+def _layer_path(scopes, layers):
+    """The names of the layers that the scopes of a node stand for, from the outside in."""
+    path = []
+    for scope in scopes:
+        numberless = re.sub(r"_\d+$", "", scope)
+        name = numberless if numberless in layers else scope
+        if name in layers:
+            path.append(name)
+            layers = layers[name]
+    return path
 
 
 def _rename_functions(graph_def, names):

@@ -40,7 +40,9 @@ def check_latency(manifest, flatbuffer, meter, tolerance, pause):
     if old is None or not old.ok:
         return Check(_NAME, True, None, None, "not comparable: the manifest records no latency"), None
     try:
-        meter = meter or open_meter(manifest["device"], num_threads=old.num_threads)
+        # Not every device takes a number of threads.
+        options = {} if old.num_threads == 1 else {"num_threads": old.num_threads}
+        meter = meter or open_meter(manifest["device"], **options)
         new = _measure(meter, flatbuffer, _allowed_ms(manifest, old, tolerance), pause)
     except (DeviceError, UserError) as error:
         return _unmeasured(old, str(error)), None

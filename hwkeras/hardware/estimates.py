@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from hwkeras.errors import UserError
 from hwkeras.hardware.fit import check_precision
+from hwkeras.hardware.profile import COMPUTED_IN
 
-# What the arithmetic of a precision is done in: float16 files are computed in float32, dynamic ones in int8.
-_COMPUTED_IN = {"float32": "float32", "float16": "float32", "dynamic": "int8", "int8": "int8"}
+BOUND = "roofline, one core, a lower bound"
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,16 @@ class Estimate:
 def estimate_latency_ms(op_costs, profile, precision="int8"):
     """Time of one inference on one core by the roofline: each operator is bound by arithmetic or by memory.
 
-    The sum over the operators of max(MACs / peak MACs per second, bytes / bandwidth), with the bytes of the weights and
-    of the output. It is a lower bound: real kernels reach a fraction of the peak. Good for order, not for limits.
+    The sum over the operators of max(MACs / reached MACs per second, bytes / bandwidth), with the bytes of the weights,
+    the inputs and the output. Reached is the peak times the share of it that a published network reaches on such a
+    core, where the profile has one (`Profile.published_share`): then it was within a factor of two of the published
+    times of other int8 networks. Elsewhere it is the peak, and the
+    time a lower bound: good for order, not for limits. Where the bandwidth is not known, arithmetic alone counts.
     Williams et al., 2009, https://doi.org/10.1145/1498765.1498785.
 
     Args:
-        op_costs: iterable of operators with `macs`, `weight_bytes` and `output_bytes`, as attributes
-            (`Analysis.ops`) or as keys (`Analysis.to_json()["ops"]`).
+        op_costs: iterable of operators with `macs`, `weight_bytes`, `output_bytes` and perhaps `input_bytes`, as
+            attributes (`Analysis.ops`) or as keys (`Analysis.to_json()["ops"]`).
         profile: Profile.
         precision: str, which peak counts. Defaults to `"int8"`.
 
@@ -66,21 +69,28 @@ def estimate_latency_ms(op_costs, profile, precision="int8"):
         Estimate of `latency_ms`.
 
     Raises:
-        UserError: an unknown precision, or one that does not run on the device; an operator with a figure that is
-            missing or negative.
+        UserError: an unknown precision, or one that does not run on the device or has no peak; an operator with a
+            figure that is missing or negative.
     """
     check_precision(precision)
     if precision not in profile.precisions:
         raise UserError(
             f"{profile.name} runs the precisions {', '.join(profile.precisions)}. Received: precision={precision!r}."
         )
-    peak = profile.peak_macs_per_s[_COMPUTED_IN[precision]]
-    bandwidth = profile.memory_bandwidth_bytes_per_s
+    peak, published = profile.peak(precision), profile.published_share(precision)
+    if peak is None:
+        raise UserError(
+            f"A latency needs the peak of the device. Received: precision={precision!r} on {profile.name!r}, whose "
+            f"peak_macs_per_s has none for {COMPUTED_IN[precision]}. Measure it and load your own profile from a file."
+        )
+    rate = peak * (published[0] if published else 1.0)
+    bandwidth = profile.memory_bandwidth_bytes_per_s or math.inf
     seconds = 0.0
     for op_cost in op_costs:
-        macs, weight_bytes, output_bytes = (_figure(op_cost, name) for name in ("macs", "weight_bytes", "output_bytes"))
-        seconds += max(macs / peak, (weight_bytes + output_bytes) / bandwidth)
-    return Estimate("latency_ms", seconds * 1e3, "roofline, one core, a lower bound", profile.name)
+        macs = _figure(op_cost, "macs")
+        num_bytes = sum(_figure(op_cost, name) for name in ("weight_bytes", "output_bytes"))
+        seconds += max(macs / rate, (num_bytes + _figure(op_cost, "input_bytes", default=0)) / bandwidth)
+    return Estimate("latency_ms", seconds * 1e3, _method(published), profile.name)
 
 
 def estimate_energy_mj(latency_ms, profile):
@@ -110,8 +120,15 @@ def estimate_energy_mj(latency_ms, profile):
     return Estimate("energy_mj", profile.power_w * value_ms, method, profile.name)
 
 
-def _figure(op_cost, name):
-    value = op_cost.get(name) if isinstance(op_cost, Mapping) else getattr(op_cost, name, None)
+def _method(published):
+    if published is None:
+        return BOUND
+    share, dtype = published
+    return f"roofline, one core, arithmetic at {share:.1%} of the peak as published for {dtype}"
+
+
+def _figure(op_cost, name, default=None):
+    value = op_cost.get(name, default) if isinstance(op_cost, Mapping) else getattr(op_cost, name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise UserError(
             f"An operator's cost has `macs`, `weight_bytes` and `output_bytes`, at least 0. Received: {name}={value!r}."

@@ -8,6 +8,12 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
+# What a shell says of a program that it cannot run, or cannot find.
+CANNOT_RUN = 126
+NOT_FOUND = 127
+# Seconds to read what is left in the pipes of a child that was stopped.
+_LAST_WORDS_S = 2.0
+
 
 @dataclass(frozen=True)
 class ChildResult:
@@ -44,17 +50,38 @@ class ChildResult:
         return "\n".join(self.stderr.strip().splitlines()[-5:])[-1000:]
 
 
-def run_child(command, stdin, timeout_s, environment):
+def run_child(command, stdin, timeout_s, environment=None):
     """Runs a command in its own process group and stops all of the group after a time-out, or when interrupted.
 
     Args:
         command: sequence of str.
         stdin: str.
         timeout_s: float, seconds.
-        environment: dict of str.
+        environment: dict of str. Defaults to `None`, the environment of this process.
 
     Returns:
-        ChildResult.
+        ChildResult; what is not UTF-8 is replaced, line ends stay as they are.
+
+    Raises:
+        OSError: the command cannot be started.
+    """
+    returncode, stdout, stderr = run_bytes(command, stdin.encode(), timeout_s, environment)
+    return ChildResult(returncode, as_text(stdout), as_text(stderr))
+
+
+def run_bytes(command, stdin, timeout_s, environment=None, at_timeout=None):
+    """Does what `run_child` does, with bytes.
+
+    Args:
+        command: sequence of str.
+        stdin: bytes.
+        timeout_s: float, seconds.
+        environment: dict of str. Defaults to `None`, the environment of this process.
+        at_timeout: callable without arguments, called after the time-out while the command still runs; the command then
+            has a moment to end by itself. Defaults to `None`.
+
+    Returns:
+        tuple: return code (int, negative for a signal, None after the time-out), stdout and stderr as bytes.
 
     Raises:
         OSError: the command cannot be started.
@@ -65,23 +92,48 @@ def run_child(command, stdin, timeout_s, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
         start_new_session=True,
     )
     try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
-        return ChildResult(process.returncode, stdout, stderr)
-    except subprocess.TimeoutExpired:
-        _stop(process)
-        stdout, stderr = process.communicate()
-        return ChildResult(None, stdout, stderr)
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+            return process.returncode, stdout, stderr
+        except subprocess.TimeoutExpired:
+            if at_timeout is not None:
+                at_timeout()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return None, *process.communicate(timeout=_LAST_WORDS_S)
+        return None, *_ended(process)
     except BaseException:
         # NOTE: the child has a session of its own, so Ctrl-C in the terminal does not reach it.
-        _stop(process)
-        process.communicate()
+        _ended(process)
         raise
+
+
+def as_text(data):
+    """What a program wrote, as text.
+
+    Args:
+        data: bytes.
+
+    Returns:
+        str; what is not UTF-8 is replaced.
+    """
+    return data.decode("utf-8", "replace")
+
+
+def _ended(process):
+    """Stops all of a child's group; returns what it still had to say on stdout and stderr."""
+    _stop(process)
+    try:
+        return process.communicate(timeout=_LAST_WORDS_S)
+    except subprocess.TimeoutExpired as error:
+        # NOTE: somebody outside of the group keeps the pipes open: a daemon, or ssh's shared connection.
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        return error.stdout or b"", error.stderr or b""
 
 
 def _stop(process):

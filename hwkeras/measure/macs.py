@@ -15,6 +15,9 @@ _NOT_COUNTED = frozenset(
         "CALL_ONCE", "DELEGATE",
     }
 )  # fmt: skip
+# The filter of each is (out or 1, height, width, channels).
+_WINDOWS_OF_FILTERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
+_POOLINGS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"})
 
 
 def is_counted(op):
@@ -55,6 +58,26 @@ def count_macs(operator, tensors):
     return rule(operator, operands, tensors[operator.outputs[0]].shape)
 
 
+def window(operator, tensors):
+    """The window of a convolution or a pooling.
+
+    Args:
+        operator: `Operator`, of which `count_macs` accepted the operands.
+        tensors: tuple of `Tensor`, those of its graph.
+
+    Returns:
+        tuple of two tuples of int: the kernel as (height, width) and the stride as (height, width); both empty for
+        operators without a window of two dimensions.
+    """
+    if operator.op in _WINDOWS_OF_FILTERS:
+        kernel = tensors[operator.inputs[1]].shape[1:3]
+    elif operator.op in _POOLINGS:
+        kernel = (operator.options.get("filter_h", 0), operator.options.get("filter_w", 0))
+    else:
+        return (), ()
+    return kernel, (operator.options.get("stride_h", 0), operator.options.get("stride_w", 0))
+
+
 def _operands(operator, received):
     return (
         f"{operator.op} reads operands of at least {list(_RULES[operator.op][1])} dimensions and writes one output. "
@@ -88,7 +111,7 @@ def _transposed_3d(operator, operands, output):
 
 
 def _matrix_product(operator, operands, output):
-    inner = operands[0][-2] if operator.adjoint[0] else operands[0][-1]
+    inner = operands[0][-2] if operator.options.get("adj_x") else operands[0][-1]
     return math.prod(output) * inner
 
 

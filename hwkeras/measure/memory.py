@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# What these make of a constant, the interpreter keeps.
+_KEPT = frozenset({"DEQUANTIZE", "DENSIFY"})
+
 
 def peak_live_bytes(graph):
     """The most bytes of activations alive at one operator.
@@ -9,8 +12,8 @@ def peak_live_bytes(graph):
     A tensor lives from the operator that writes it (a graph input: from the first) to the last that reads it (a graph
     output: to the last). This is what a planner without fragmentation needs: TFLite-Micro's arena head equals it, or
     exceeds it by what its greedy planner leaves free. Constants, variable tensors and the interpreter's own structures
-    are not part of it. A constant behind `DEQUANTIZE` (float16 weights) is: the interpreter keeps its float32 copy for
-    good, so it counts at every operator.
+    are not part of it. A constant behind `DEQUANTIZE` (float16 weights) or `DENSIFY` (sparse ones) is: the
+    interpreter keeps its float32 or dense copy for good, so it counts at every operator.
 
     Args:
         graph: `Graph`.
@@ -33,7 +36,7 @@ def peak_live_bytes(graph):
 
 
 def kept_dequantized(graph):
-    """Tensors that a `DEQUANTIZE` makes from a constant once and for all.
+    """Tensors that a `DEQUANTIZE` or a `DENSIFY` makes from a constant once and for all.
 
     Args:
         graph: `Graph`.
@@ -44,7 +47,7 @@ def kept_dequantized(graph):
     return {
         operator.outputs[0]
         for operator in graph.operators
-        if operator.op == "DEQUANTIZE" and operator.outputs and _reads_constant(graph, operator)
+        if operator.op in _KEPT and operator.outputs and _reads_constant(graph, operator)
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 
+from hwkeras.errors import ModelFileError
 from hwkeras.errors import UserError
 
 
@@ -34,3 +36,18 @@ def read_model(model):
             f"A model file must exist and be readable. Received: {os.fspath(model)!r} ({error.strerror}). "
             "Check the path."
         ) from error
+
+
+@contextlib.contextmanager
+def naming_file(model):
+    """Puts the path of a model in front of what is said to be wrong with it.
+
+    Args:
+        model: bytes, or a path.
+    """
+    try:
+        yield
+    except ModelFileError as error:
+        if isinstance(model, str | os.PathLike):
+            raise ModelFileError(f"{os.fspath(model)}: {error}") from error
+        raise

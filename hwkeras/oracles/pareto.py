@@ -23,22 +23,28 @@ def _as_losses(losses):
     return np.where(np.isnan(losses), np.inf, losses)
 
 
-def nondominated(losses):
+def nondominated(losses, highs=None):
     """Which points no other point dominates.
 
     A point dominates another when it is at least as good in every objective and better in one. Equal points do
     not dominate each other.
 
+    With `highs`, each loss is only known to lie in an interval, and intervals that overlap cannot be told apart: they
+    are equally good. A measured difference within the noise then neither saves a point nor condemns it.
+
     Args:
-        losses: float array of shape (num_points, num_objectives), all minimized.
+        losses: float array of shape (num_points, num_objectives), all minimized; with `highs` the lower ends.
+        highs: float array of the same shape, the upper ends of the intervals. Defaults to `None`, losses are exact.
 
     Returns:
         bool array of shape (num_points,).
 
     Raises:
-        UserError: `losses` is not two-dimensional.
+        UserError: `losses` is not two-dimensional, or `highs` has another shape or lies below `losses`.
     """
     losses = _as_losses(losses)
+    if highs is not None:
+        return _nondominated_intervals(losses, _as_losses(highs))
     if not len(losses):
         return np.zeros(0, dtype=bool)
     distinct, place = np.unique(losses, axis=0, return_inverse=True)
@@ -52,6 +58,20 @@ def nondominated(losses):
         for index, row in enumerate(distinct):
             front[index] = not np.all(distinct[:index][front[:index]] <= row, axis=1).any()
     return front[place.reshape(-1)]
+
+
+def _nondominated_intervals(lows, highs):
+    if lows.shape != highs.shape or (highs < lows).any():
+        raise UserError(
+            "`highs` must have the shape of `losses` and lie nowhere below them. "
+            f"Received: shapes {lows.shape} and {highs.shape}."
+        )
+    front = np.ones(len(lows), dtype=bool)
+    for index, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        is_no_worse = (lows <= high).all(axis=1)
+        is_better = (highs < low).any(axis=1)
+        front[index] = not (is_no_worse & is_better).any()
+    return front
 
 
 def ranks(losses, violations=None):

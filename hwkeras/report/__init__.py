@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "load_results": "hwkeras.report.results",
         "page_html": "hwkeras.report.page",
         "print_front": "hwkeras.report.table",
+        "print_profile": "hwkeras.report.profile_bars",
+        "profile_svg": "hwkeras.report.profile_bars",
         "write_page": "hwkeras.report.page",
     },
 )

@@ -9,9 +9,12 @@ from markupsafe import Markup
 from hwkeras.files import write_atomically
 from hwkeras.objectives import METRICS
 from hwkeras.report.picture import front_svg
+from hwkeras.report.profile_bars import profile_svg
 from hwkeras.report.results import column_metrics
+from hwkeras.report.results import column_title
 from hwkeras.report.results import duration_text
 from hwkeras.report.results import is_best
+from hwkeras.report.results import is_estimated
 from hwkeras.report.results import metric_name
 from hwkeras.report.results import metric_text
 from hwkeras.report.results import metric_title
@@ -29,6 +32,7 @@ _SETTINGS = (
     ("Epochs per trial", "epochs"),
     ("Trials", "trials"),
     ("Rejected before training", "rejected"),
+    ("Pruned before the search", "pruned"),
     ("Seed", "seed"),
     ("Directory", "out"),
 )
@@ -68,9 +72,11 @@ def page_html(results):
         best=results.get("best"),
         headlines=_headlines(results),
         pictures=_pictures(results),
-        metric_titles=[metric_title(name) for name in metrics],
+        metric_titles=[column_title(results, name) for name in metrics],
         front_rows=[_row(results, candidate, metrics) for candidate in front],
         all_rows=[_row(results, candidate, metrics) for candidate in results.get("candidates", [])],
+        profile=_profile_picture(results),
+        is_estimated=is_estimated(results),
         settings=_settings(results),
     )
 
@@ -85,7 +91,7 @@ def _headlines(results):
     if best is None:
         return []
     named = [name for name in _HEADLINES if best["metrics"].get(name) is not None]
-    return [(metric_title(name), metric_text(name, best["metrics"][name])) for name in named]
+    return [(column_title(results, name), metric_text(name, best["metrics"][name])) for name in named]
 
 
 def _row(results, candidate, metrics):
@@ -102,6 +108,15 @@ def _pictures(results):
         svg = front_svg(candidates, front, x, y, limits=results.get("limits", ()), best=results.get("best"))
         pictures.append((_caption(candidates, front, x, y), Markup(svg)))  # noqa: S704 - front_svg escapes every name
     return pictures
+
+
+def _profile_picture(results):
+    """The bars of the best candidate as markup; None where it was not profiled."""
+    profile, best = results.get("profile"), results.get("best")
+    if not profile or not best:
+        return None
+    title = f"trial {best['trial']}, {best['precision']}"
+    return Markup(profile_svg(profile, title=title))  # noqa: S704 - profile_svg escapes every name
 
 
 def _axes(results):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from html import escape
 
@@ -108,10 +109,14 @@ def _svg(parts, x, y, num_points, num_members):
 
 def _frame(points, x, y, limits):
     x_values, y_values = [point.x for point in points], [point.y for point in points]
-    return Frame(
-        fit_axis(x, x_values + _near(limits, x, x_values)),
-        fit_axis(y, y_values + _near(limits, y, y_values), allow_log=False),
-    )
+    x_axis = fit_axis(x, x_values + _near(limits, x, x_values))
+    if x == "latency_ms" and any(_is_estimated(point.candidate) for point in points):
+        x_axis = dataclasses.replace(x_axis, title=f"{x_axis.title}, estimated")
+    return Frame(x_axis, fit_axis(y, y_values + _near(limits, y, y_values), allow_log=False))
+
+
+def _is_estimated(candidate):
+    return (candidate.get("measurement") or {}).get("source") == "estimated"
 
 
 def _near(limits, metric, values):

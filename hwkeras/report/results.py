@@ -62,6 +62,25 @@ def metric_title(metric):
     return TITLES.get(metric, metric)
 
 
+def is_estimated(results):
+    """Returns whether the latencies of a run were calculated from a profile, on no device."""
+    return bool((results.get("meter") or {}).get("estimated"))
+
+
+def column_title(results, metric):
+    """A metric's name for the heading of a column.
+
+    Args:
+        results: dict, the result document.
+        metric: str, metric name.
+
+    Returns:
+        str; `Latency (estimated)` where no device was asked.
+    """
+    estimated = metric in ("latency_ms", "energy_mj") and is_estimated(results)
+    return metric_title(metric) + (" (estimated)" if estimated else "")
+
+
 def metric_text(metric, value):
     """Prints a metric's value with its unit.
 

@@ -5,9 +5,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hwkeras.report.results import column_metrics
+from hwkeras.report.results import column_title
 from hwkeras.report.results import is_best
 from hwkeras.report.results import metric_text
-from hwkeras.report.results import metric_title
 from hwkeras.report.results import summary_line
 
 _BEST = "*"
@@ -48,7 +48,7 @@ def _columns(results):
         ("Trial", [candidate["trial"] for candidate in front]),
         ("Precision", [candidate["precision"] for candidate in front]),
         *(
-            (metric_title(name), [metric_text(name, candidate["metrics"].get(name)) for candidate in front])
+            (column_title(results, name), [metric_text(name, candidate["metrics"].get(name)) for candidate in front])
             for name in column_metrics(results)
         ),
     ]

@@ -9,7 +9,6 @@ from hwkeras.convert import score
 from hwkeras.convert import take_samples
 from hwkeras.files import write_atomically
 from hwkeras.measure import analyze
-from hwkeras.objectives import total_violation
 from hwkeras.search.candidate import Candidate
 
 NUM_CALIBRATION_SAMPLES = 200
@@ -19,15 +18,13 @@ class Deployer:
     """Turns one trained model into candidates.
 
     Args:
-        meter: `Meter`, times all files of a trial in one job.
-        limits: sequence of `Limit`; a latency outside them is measured once more before it counts.
+        latencies: `Latencies`, times all files of a trial in one job.
         data: `TrainingData`, for calibration and validation.
         clock: `StageClock`.
     """
 
-    def __init__(self, meter, limits, data, clock):
-        self._meter = meter
-        self._limits = tuple(limits)
+    def __init__(self, latencies, data, clock):
+        self._latencies = latencies
         self._data = data
         self._clock = clock
 
@@ -49,12 +46,14 @@ class Deployer:
         with self._clock.stage("convert"):
             calibration = take_samples(self._data.x, NUM_CALIBRATION_SAMPLES) if "int8" in precisions else None
             converted = convert_all(model, precisions, calibration)
+        contents = [converted[precision].flatbuffer for precision in precisions]
+        with self._clock.stage("analyze"):
+            analyses = [analyze(content) for content in contents]
         with self._clock.stage("measure"):
-            measurements = self._measure([converted[precision].flatbuffer for precision in precisions])
+            measurements = self._latencies.measure_to_ship(contents, analyses)
         candidates = []
-        for precision, measurement in zip(precisions, measurements, strict=True):
-            content = converted[precision].flatbuffer
-            metrics = self._metrics(content, measurement)
+        for precision, content, analysis, measurement in zip(precisions, contents, analyses, measurements, strict=True):
+            metrics = self._metrics(content, analysis, measurement)
             with self._clock.stage("save"):
                 file = write_atomically(directory / f"{precision}.tflite", content)
             status = "ok" if measurement.ok else measurement.status
@@ -70,27 +69,10 @@ class Deployer:
             )
         return candidates
 
-    def _metrics(self, content, measurement):
-        with self._clock.stage("analyze"):
-            metrics = dict(analyze(content).metrics())
+    def _metrics(self, content, analysis, measurement):
+        metrics = dict(analysis.metrics())
         with self._clock.stage("evaluate"):
             metrics["accuracy"] = score(content, self._data.x_valid, self._data.y_valid)
         if measurement.ok:
             metrics["latency_ms"] = measurement.latency_ms
         return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-
-    def _measure(self, contents):
-        first = self._meter.measure(contents)
-        outside = any(
-            measurement.ok and total_violation(self._limits, {"latency_ms": measurement.latency_ms}) > 0
-            for measurement in first
-        )
-        if not outside:
-            return first
-        # The same bytes, once more: one visit can fall wholly into a slow phase of the machine; the minimum is kept.
-        again = self._meter.measure(contents)
-        return [min(pair, key=_latency) for pair in zip(first, again, strict=True)]
-
-
-def _latency(measurement):
-    return measurement.latency_ms if measurement.ok else math.inf

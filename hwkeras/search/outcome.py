@@ -83,6 +83,14 @@ class Outcome:
         }
 
     def _latest(self):
-        # A trial that was killed after its candidates were written is run again: its last word counts.
-        events = {event["trial"]: event["candidates"] for event in self._journal.read("candidates")}
-        return {trial: [Candidate.from_json(c) for c in candidates] for trial, candidates in events.items()}
+        # A trial that was killed after its candidates were written is run again: its last word counts. What was
+        # measured again at the end of a search takes the place of what the trial said.
+        latest = {}
+        for event in self._journal.read():
+            if event["event"] == "candidates":
+                latest[event["trial"]] = [Candidate.from_json(entry) for entry in event["candidates"]]
+            elif event["event"] == "remeasured":
+                for candidate in map(Candidate.from_json, event["candidates"]):
+                    known = latest.get(candidate.trial, [])
+                    latest[candidate.trial] = [candidate if c.file == candidate.file else c for c in known]
+        return latest

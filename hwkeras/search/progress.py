@@ -14,7 +14,8 @@ def print_progress(event, facts):
     """Prints resumption, finished and failed trials.
 
     Args:
-        event: str: `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"` or `"finished"`.
+        event: str: `"pruned"`, `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"`,
+            `"remeasured"` or `"finished"`.
         facts: dict of what is known of it.
     """
     line = progress_line(event, facts)
@@ -37,6 +38,10 @@ def progress_line(event, facts):
         return f"trial {facts['num_trials']}/{facts['max_trials']}: {' | '.join(parts)} (rejected {facts['rejected']})"
     if event == "resumed":
         return f"going on with a run: {facts['num_done']} of {facts['max_trials']} trials are done"
+    if event == "remeasured":
+        return f"{len(facts['candidates'])} finalists measured again, side by side"
+    if event == "pruned":
+        return facts["message"]
     if event == "trial_failed":
         return f"trial {facts['num_trials']}/{facts['max_trials']} failed: {facts['message']}"
     return None
@@ -51,7 +56,11 @@ def describe(candidate):
     Returns:
         str.
     """
-    shown = [
-        format_quantity(candidate.metrics[name], METRICS[name].unit) for name in _SHOWN if name in candidate.metrics
-    ]
+    shown = [_text(candidate, name) for name in _SHOWN if name in candidate.metrics]
     return f"{candidate.precision} {', '.join(shown)}" + ("" if candidate.status == "ok" else f" [{candidate.status}]")
+
+
+def _text(candidate, name):
+    text = format_quantity(candidate.metrics[name], METRICS[name].unit)
+    is_estimated = name == "latency_ms" and candidate.measurement.get("source") == "estimated"
+    return f"{text} (estimated)" if is_estimated else text

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 
 import keras
 
 from hwkeras.build import require_model
 from hwkeras.convert import Untrained
 from hwkeras.errors import ConversionError
-from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
 from hwkeras.measure import analyze
 from hwkeras.objectives import total_violation
@@ -18,22 +19,23 @@ from hwkeras.objectives import total_violation
 # Bytes a weight takes in the file at least; `dynamic` leaves small tensors in float32.
 BYTES_PER_WEIGHT = {"int8": 1, "dynamic": 1, "float16": 2, "float32": 4}
 
-# A latency is measured again on the trained bytes and must still be within the limit: two visits of one model to a busy
-# machine agree within some percent (minimum over at least three rounds), so the screen asks for this much room.
-LATENCY_GUARD = 1.05
-
 
 @dataclass(frozen=True)
 class Screened:
     """What the screen knows of one architecture.
 
     Args:
-        metrics: dict of precision to dict of metric name to float; `latency_ms` holds the guard of 5%.
+        metrics: dict of precision to dict of metric name to float; a measured `latency_ms` holds the guard of 5%.
         feasible: tuple of str, the precisions within all limits known before training.
+        sources: dict of precision to where its latency is from: `"measured"`, `"predicted"`, `"estimated"`. Defaults to
+            `{}`, no limit asked for one.
+
+    A network that was not built has its lower bounds in `metrics`, under `"bound"`.
     """
 
     metrics: dict
     feasible: tuple
+    sources: Mapping = field(default_factory=dict)
 
     def known_metrics(self):
         """Returns `metrics` without what could not be measured, JSON-able."""
@@ -42,7 +44,7 @@ class Screened:
 
 def _least(known, precision):
     """What a network needs in a precision at least: every weight is in the file, and MACs do not depend on it."""
-    return {"macs": known["macs"], "size_bytes": known["params"] * BYTES_PER_WEIGHT[precision]}
+    return {"macs": known.macs, "size_bytes": known.params * BYTES_PER_WEIGHT[precision]}
 
 
 class Screen:
@@ -52,22 +54,26 @@ class Screen:
         hypermodel: keras_tuner.HyperModel.
         precisions: sequence of str.
         limits: sequence of `Limit`.
-        meter: `Meter`; asked only where a limit is on latency or energy.
+        latencies: `Latencies`; asked only where a limit is on latency.
         clock: `StageClock`.
+        least: callable from hp to dict of metric name to what any network of these values needs at least
+            (`pruning.least_metrics`): what breaks a limit by that alone is not even built. Defaults to `None`.
         on_result: callable `(hp, Screened)`, told of every network screened. Defaults to `None`.
         on_failure: callable `(hp, message)`, told why a network cannot be built, or not converted to some precision.
             Defaults to `None`.
     """
 
-    def __init__(self, hypermodel, precisions, limits, meter, clock, on_result=None, on_failure=None):
+    def __init__(self, hypermodel, precisions, limits, latencies, clock, least=None, on_result=None, on_failure=None):
         self._hypermodel = hypermodel
         self._precisions = tuple(precisions)
         self._limits = tuple(limits)
-        self._meter = meter
+        self._latencies = latencies
         self._clock = clock
+        self._least = least
+        # By metric, how near the networks that were built came to the limit on it.
+        self._nearest = {}
         self._on_result = on_result
         self._on_failure = on_failure
-        self._needs_latency = any(limit.metric == "latency_ms" for limit in limits)
 
     def __call__(self, hp):
         """The metrics of the precision nearest to, or within, the limits.
@@ -80,7 +86,7 @@ class Screen:
 
         Raises:
             UserError: `build(hp)` gave something that is not a Keras model.
-            DeviceError: no latency could be measured.
+            DeviceError: the device does not answer.
         """
         screened = self.screen(hp)
         if screened is None:
@@ -96,21 +102,45 @@ class Screen:
         Returns:
             Screened, or None for a network that cannot be built or converted.
         """
-        flatbuffers, metrics, failures = {}, {}, []
+        hopeless = self._hopeless(hp)
+        if hopeless is not None:
+            return self._told(hp, hopeless)
+        flatbuffers, analyses, failures = {}, {}, []
         try:
-            flatbuffers, metrics = self._convert(self._build(hp), failures)
+            flatbuffers, analyses = self._convert(self._build(hp), failures)
         except UserError:
             raise
         except (ValueError, ConversionError) as error:  # ValueError: Keras' word for layers that do not fit each other
             failures.append(str(error))
         for message in failures if self._on_failure else ():
             self._on_failure(hp, message)
-        if not metrics:
+        if not analyses:
             return None
-        screened = self._judge(flatbuffers, metrics)
+        return self._told(hp, self._judge(flatbuffers, analyses))
+
+    def _told(self, hp, screened):
         if self._on_result:
             self._on_result(hp, screened)
         return screened
+
+    def _hopeless(self, hp):
+        """A network that breaks a limit by its lower bound and comes no nearer to it than one that was built.
+
+        The nearest value a search tells of is so always that of a real file.
+        """
+        try:
+            least = self._least(hp) if self._least is not None else {}
+        except UserError:  # layers that do not fit each other: building them says which
+            return None
+        broken = [limit for limit in self._limits if limit.metric in least and limit.violation(least) > 0]
+        if not broken or any(limit.violation(least) < self._nearest.get(limit.metric, math.inf) for limit in broken):
+            return None
+        return Screened({"bound": {limit.metric: least[limit.metric] for limit in broken}}, ())
+
+    def _note_nearest(self, metrics):
+        for limit in self._limits:
+            violations = [limit.violation(known) for known in metrics.values() if limit.metric in known]
+            self._nearest[limit.metric] = min([self._nearest.get(limit.metric, math.inf), *violations])
 
     def _build(self, hp):
         with self._clock.stage("build"):
@@ -118,12 +148,12 @@ class Screen:
             return require_model(self._hypermodel.build(hp))
 
     def _convert(self, model, failures):
-        """Files and metrics by precision, fewest bytes a weight first; what cannot be within the limits is not made."""
-        flatbuffers, metrics = {}, {}
+        """Files and analyses by precision, fewest bytes a weight first; what cannot keep the limits is not made."""
+        flatbuffers, analyses = {}, {}
         with self._clock.stage("convert"):
             untrained = Untrained(model)
         for precision in sorted(self._precisions, key=BYTES_PER_WEIGHT.get):
-            if metrics and total_violation(self._limits, _least(next(iter(metrics.values())), precision)) > 0:
+            if analyses and total_violation(self._limits, _least(next(iter(analyses.values())), precision)) > 0:
                 continue
             try:
                 with self._clock.stage("convert"):
@@ -132,30 +162,24 @@ class Screen:
                 failures.append(str(error))
                 continue
             with self._clock.stage("analyze"):
-                metrics[precision] = dict(analyze(flatbuffers[precision]).metrics())
-        return flatbuffers, metrics
+                analyses[precision] = analyze(flatbuffers[precision])
+        return flatbuffers, analyses
 
-    def _judge(self, flatbuffers, metrics):
+    def _judge(self, flatbuffers, analyses):
+        metrics = {precision: dict(analysis.metrics()) for precision, analysis in analyses.items()}
+        self._note_nearest(metrics)
         feasible = self._within(metrics)
-        if self._needs_latency and feasible:
-            self._add_latency(metrics, flatbuffers, feasible)
-            feasible = self._within({precision: metrics[precision] for precision in feasible})
-        return Screened(metrics, feasible)
+        if not self._latencies.are_asked_first or not feasible:
+            return Screened(metrics, feasible)
+        with self._clock.stage("measure"):
+            known = self._latencies.screen([flatbuffers[p] for p in feasible], [analyses[p] for p in feasible])
+        for precision, latency in zip(feasible, known, strict=True):
+            metrics[precision]["latency_ms"] = latency.latency_ms
+        sources = {precision: latency.source for precision, latency in zip(feasible, known, strict=True)}
+        # What crashes the device, or does not fit it, has no latency: it cannot be shipped, whatever the limits are.
+        able = {p: metrics[p] for p in feasible if math.isfinite(metrics[p]["latency_ms"])}
+        return Screened(metrics, self._within(able), sources)
 
     def _within(self, metrics):
         able = {p for p, known in metrics.items() if total_violation(self._limits, known) == 0}
         return tuple(precision for precision in self._precisions if precision in able)
-
-    def _add_latency(self, metrics, flatbuffers, precisions):
-        with self._clock.stage("measure"):
-            measurements = self._meter.measure([flatbuffers[precision] for precision in precisions])
-        for precision, measurement in zip(precisions, measurements, strict=True):
-            # A file that crashes or hangs the device can never be shipped from there: not a number is never within.
-            metrics[precision]["latency_ms"] = (
-                measurement.latency_ms * LATENCY_GUARD if measurement.ok else float("nan")
-            )
-        if not any(measurement.ok for measurement in measurements):
-            said = measurements[0]
-            raise DeviceError(
-                f"The device gave no latency for an untrained network: {said.status} {said.message}".strip()
-            )

@@ -28,8 +28,33 @@ def losses_of(candidates, objectives):
     return np.array(rows, dtype=float).reshape(len(rows), len(objectives))
 
 
+def intervals_of(candidates, objectives):
+    """The objectives of candidates as intervals: latency is known to lie in one, everything else is exact.
+
+    Args:
+        candidates: sequence of `Candidate`.
+        objectives: sequence of `Objective`.
+
+    Returns:
+        pair of float arrays of shape (num_candidates, num_objectives), the lower and the upper ends.
+    """
+    lows = losses_of(candidates, objectives)
+    highs = lows.copy()
+    for column, objective in enumerate(objectives):
+        if objective.metric != "latency_ms":
+            continue
+        for row, candidate in enumerate(candidates):
+            ends = [candidate.measurement.get(name) for name in ("low_ms", "high_ms")]
+            known = [objective.loss(end) for end in ends if end is not None]
+            lows[row, column] = min([lows[row, column], *known])
+            highs[row, column] = max([highs[row, column], *known])
+    return lows, highs
+
+
 def front_of(candidates, objectives, limits=()):
     """Candidates that can be shipped and that no other one beats in every objective.
+
+    Latencies whose intervals overlap cannot be told apart and count as equal: noise puts nothing on the front.
 
     Args:
         candidates: sequence of `Candidate`.
@@ -40,13 +65,38 @@ def front_of(candidates, objectives, limits=()):
         list of Candidate, best first objective first.
     """
     able = [c for c in candidates if c.status == "ok" and total_violation(limits, c.metrics) == 0]
-    losses = losses_of(able, objectives)
-    finite = np.isfinite(losses).all(axis=1)
-    able, losses = [c for c, keep in zip(able, finite, strict=True) if keep], losses[finite]
+    finite = np.isfinite(losses_of(able, objectives)).all(axis=1)
+    able = [c for c, keep in zip(able, finite, strict=True) if keep]
     if not able:
         return []
-    chosen = np.flatnonzero(pareto.nondominated(losses))
+    losses = losses_of(able, objectives)
+    chosen = np.flatnonzero(pareto.nondominated(*intervals_of(able, objectives)))
     return [able[i] for i in sorted(chosen, key=lambda i: tuple(losses[i]))]
+
+
+def contested(candidates, objectives, limits=(), at_most=24):
+    """Candidates that are on the front, or would be if their latency lay at the better end of its interval.
+
+    Args:
+        candidates: sequence of `Candidate`.
+        objectives: sequence of `Objective`.
+        limits: sequence of `Limit`. Defaults to `()`.
+        at_most: int; the front comes first, then the most accurate. Defaults to `24`.
+
+    Returns:
+        list of Candidate, the front first.
+    """
+    front = front_of(candidates, objectives, limits)
+    rest = [c for c in candidates if c not in front and c.status == "ok" and total_violation(limits, c.metrics) == 0]
+    if not front or not rest:
+        return front[:at_most]
+    _, highs = intervals_of(front, objectives)
+    lows, _ = intervals_of(rest, objectives)
+    # Surely beaten: some member of the front is no worse even if the noise spoke against it, and better in something.
+    beaten = [bool(((highs <= low).all(axis=1) & (highs < low).any(axis=1)).any()) for low in lows]
+    near = [candidate for candidate, is_beaten in zip(rest, beaten, strict=True) if not is_beaten]
+    order = np.argsort(losses_of(near, objectives)[:, 0], kind="stable") if near else []
+    return [*front, *(near[index] for index in order)][:at_most]
 
 
 def best_of(front, objectives, limits=()):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 
+from hwkeras.convert import node_paths
 from hwkeras.export import BundleSource
 from hwkeras.export import write_bundle
 from hwkeras.measure import Measurement
+from hwkeras.measure import profile
 
 
 class Shipping:
@@ -54,6 +56,25 @@ class Shipping:
             for entry in [*document["front"], document["best"]]:
                 if (entry["trial"], entry["precision"]) == (candidate.trial, candidate.precision):
                     entry["file"] = f"front/{bundle.name}/model.tflite"
+
+    def profile(self, candidate, meter):
+        """Where the time of a candidate's file goes.
+
+        Args:
+            candidate: `Candidate`.
+            meter: `Meter`.
+
+        Returns:
+            Profile, by operator and by layer of the architecture.
+        """
+        trial = self._oracle.get_trial(candidate.trial)
+        architecture = self._naming.architecture(trial.hyperparameters)
+        return profile(
+            self._run.directory / candidate.file,
+            meter=meter,
+            node_paths=node_paths(self._load_model(trial)),
+            layers=[layer.name for layer in architecture.layers] if architecture is not None else (),
+        )
 
     def _source(self, candidate):
         trial = self._oracle.get_trial(candidate.trial)

@@ -17,15 +17,22 @@ from hwkeras.build import HardwareHyperModel
 from hwkeras.build import as_hypermodel
 from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
-from hwkeras.errors import HwkerasError
 from hwkeras.errors import UserError
+from hwkeras.measure import EstimatedMeter
 from hwkeras.measure import open_meter
 from hwkeras.objectives import Limit
 from hwkeras.oracles import get as get_oracle
+from hwkeras.search import pruning
 from hwkeras.search import selection
+from hwkeras.search.admission import Admission
 from hwkeras.search.budget import Budget
 from hwkeras.search.deployment import Deployer
+from hwkeras.search.failures import MAX_FAILURES_IN_A_ROW
+from hwkeras.search.failures import FatalTrialError
+from hwkeras.search.failures import reason_of_failures
+from hwkeras.search.finalists import Finalists
 from hwkeras.search.journal import Journal
+from hwkeras.search.latencies import Latencies
 from hwkeras.search.naming import Naming
 from hwkeras.search.outcome import Outcome
 from hwkeras.search.progress import print_progress
@@ -37,12 +44,6 @@ from hwkeras.search.training import Training
 from hwkeras.search.training_data import TrainingData
 
 DEFAULT_OBJECTIVES = ("accuracy", "latency_ms", "size_bytes")
-# A network that diverges costs its trial; this many failures in a row are the program's or the data's.
-MAX_FAILURES_IN_A_ROW = 5
-
-
-class FatalTrialError(kt.errors.FatalError, HwkerasError):
-    """Carries an error of ours through keras-tuner's loop, which goes on after every other kind."""
 
 
 class HardwareTuner(kt.Tuner):
@@ -58,7 +59,8 @@ class HardwareTuner(kt.Tuner):
         objectives: sequence of metric names, `Objective`s or `keras_tuner.Objective`s; keras-tuner's own score is the
             first. Defaults to `("accuracy", "latency_ms", "size_bytes")`.
         limits: sequence of `"size=200KiB"`-like strings or `Limit`s. Defaults to `()`.
-        device: str, where latency is measured. Defaults to `"local"`.
+        device: str, where latency is measured. The name of a hardware profile (`hwkeras boards`) sets its flash and RAM
+            as limits, and latencies are estimates. Defaults to `"local"`.
         precision: sequence of `hwkeras.convert.PRECISIONS`. Defaults to `("float32", "int8")`.
         oracle: str, a name of `hwkeras.oracles.names()`, or an oracle that already has its objectives and limits.
             Defaults to `"evolution"`.
@@ -99,10 +101,11 @@ class HardwareTuner(kt.Tuner):
         self.seed = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self.progress = progress
         self._data_facts = {"name": "", "class_names": [], "preprocessing": {}} | (data_facts or {})
+        self.pruned = None
         self._budget = Budget(max_minutes)
         self._clock = StageClock()
         if isinstance(oracle, str):
-            limits = [Limit.parse(limit) for limit in limits]
+            limits = [*map(Limit.parse, limits), *_limits_of_device(self.meter)]
             failures = {"max_consecutive_failed_trials": MAX_FAILURES_IN_A_ROW}
             oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed, **failures)
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
@@ -112,18 +115,19 @@ class HardwareTuner(kt.Tuner):
         self.run = Run(directory)
         self._journal = Journal(directory / "journal.jsonl")
         self._outcome = Outcome(self.run, self._journal, oracle, self.limits)
-        # A trial that goes on after a restart is deployed as it was accepted: a latency measured again may differ.
-        self._feasible = {event["identity"]: tuple(event["precisions"]) for event in self._journal.read("accepted")}
         self._naming = Naming(self.hypermodel)
+        self._admission = Admission(self._journal, self._naming, self._tell)
+        self._latencies = Latencies(self.meter, self.limits, directory / "predictor.json")
         self._shipping = Shipping(self.run, self._naming, oracle, self.load_model)
         self._screen = Screen(
             self.hypermodel,
             self.precisions,
             self.limits,
-            self.meter,
+            self._latencies,
             self._clock,
-            on_result=self._on_screened,
-            on_failure=self._on_unbuildable,
+            least=pruning.least_metrics(self.hypermodel, self.precisions),
+            on_result=self._admission.on_screened,
+            on_failure=self._admission.on_unbuildable,
         )
         oracle.cost_model = self._screen
         oracle.identity = self._naming.identity
@@ -145,7 +149,8 @@ class HardwareTuner(kt.Tuner):
             return super()._populate_initial_space()
         hp = self.oracle.get_space()
         self.hypermodel.declare_hyperparameters(hp)
-        self.oracle.update_space(hp)
+        self.pruned = pruning.prune(self.hypermodel, hp, self.limits, self.precisions, seed=self.seed)
+        self.oracle.update_space(self.pruned.hyperparameters)
 
     def search(self, *fit_args, **fit_kwargs):
         """Searches; goes on where an earlier search in this directory stopped.
@@ -164,8 +169,10 @@ class HardwareTuner(kt.Tuner):
         self.run.open(self._settings(data))
         self.run.save_check_samples(data.x_valid, data.y_valid)
         self._training = Training(self.hypermodel, data, self._clock, self.seed)
-        self._deployer = Deployer(self.meter, self.limits, data, self._clock)
+        self._deployer = Deployer(self._latencies, data, self._clock)
         self.save()  # keras-tuner's marker of a project to go on with is else first written when a trial ends
+        if self.pruned is not None and self.pruned.removed:
+            self._tell("pruned", message=self.pruned.summary())
         if self.oracle.trials:
             self._tell("resumed", num_done=len(self.oracle.end_order))
         self._budget.start()
@@ -173,16 +180,24 @@ class HardwareTuner(kt.Tuner):
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 super().search(*data.fit_args, **data.fit_kwargs)
+                self._measure_finalists()
         except FatalTrialError as error:
             raise error.__cause__ from None
         except RuntimeError as error:
-            raise self._reason_of_failures() or error from error
+            raise reason_of_failures(self.oracle, self._journal) or error from error
         finally:
             self.run.save_results(self.results())
         reason = self.oracle.stop_reason
         if reason is not None and reason.error is not None:
             raise reason.error
         self._tell("finished", message=reason.message if reason else "")
+
+    def _measure_finalists(self):
+        finalists = Finalists(self.run, self._journal, self._latencies, self.objectives, self.limits)
+        with self._clock.stage("measure"):
+            again = finalists.measure_again(self.candidates())
+        if again:
+            self._tell("remeasured", candidates=again)
 
     def pre_create_trial(self):
         """Starts the clock of the proposal; keras-tuner calls it."""
@@ -297,6 +312,20 @@ class HardwareTuner(kt.Tuner):
         """
         return self._shipping.ship(directory, candidate or self.best(), overwrite)
 
+    def profile(self, candidate=None):
+        """Where the time of a candidate's file goes on the device.
+
+        Args:
+            candidate: `Candidate`. Defaults to `None`, `best()`.
+
+        Returns:
+            Profile, by operator and by layer of the architecture.
+
+        Raises:
+            DeviceError: the device gives no such figures.
+        """
+        return self._shipping.profile(candidate or self.best(), self.meter)
+
     def export_front(self):
         """Writes a bundle for every member of the front, in `front/` of the run's directory, in place of earlier ones.
 
@@ -309,7 +338,7 @@ class HardwareTuner(kt.Tuner):
         return document
 
     def _live(self, trial):
-        precisions = self._feasible_precisions(trial.hyperparameters)
+        precisions = self._admission.precisions(trial.hyperparameters, self._screen)
         model, metrics = self._training.train(trial)
         directory = self._trial_directory(trial)
         with self._clock.stage("save"):
@@ -351,41 +380,8 @@ class HardwareTuner(kt.Tuner):
             "oracle": type(self.oracle).__name__,
             "seed": self.seed,
             "epochs": data.fit_kwargs.get("epochs", 1),
+            "pruned": self.pruned.summary() if self.pruned else (self.run.settings() or {}).get("pruned", ""),
         }
-
-    def _on_screened(self, hp, screened):
-        identity = self._naming.identity(hp)
-        if identity in self._feasible:
-            return
-        architecture = self._naming.summary(hp)
-        if screened.feasible:
-            self._journal.write("accepted", identity=identity, architecture=architecture, precisions=screened.feasible)
-        else:
-            self._journal.write("rejected", architecture=architecture, metrics=screened.known_metrics())
-            self._tell("rejected", architecture=architecture, metrics=screened.metrics)
-        self._feasible[identity] = screened.feasible
-
-    def _feasible_precisions(self, hp):
-        identity = self._naming.identity(hp)
-        if identity not in self._feasible:
-            self._screen.screen(hp)
-        if not self._feasible.get(identity):
-            raise kt.errors.FailedTrialError("No precision of this network lies within the limits.")
-        return self._feasible[identity]
-
-    def _on_unbuildable(self, hp, message):
-        self._journal.write("unbuildable", architecture=self._naming.summary(hp), message=message)
-
-    def _reason_of_failures(self):
-        """keras-tuner ends a search after several failed trials in a row by a RuntimeError that holds a traceback."""
-        ended = [self.oracle.trials[trial_id] for trial_id in self.oracle.end_order]
-        if not ended or ended[-1].status != "FAILED":
-            return None
-        last_line = (ended[-1].message or "unknown error").strip().splitlines()[-1]
-        return UserError(
-            f"A search ends after {self.oracle.max_consecutive_failed_trials} failed trials in a row. "
-            f"Received in the last one: {last_line} The traces are in {self._journal.path}."
-        )
 
     def _trial_directory(self, trial):
         return pathlib.Path(self.get_trial_dir(trial.trial_id))
@@ -397,3 +393,8 @@ class HardwareTuner(kt.Tuner):
         if self.progress is not None:
             counts = {"num_trials": len(self.oracle.trials), "rejected": self.oracle.num_rejected}
             self.progress(event, facts | counts | {"max_trials": self.oracle.max_trials})
+
+
+def _limits_of_device(meter):
+    """What a device without a body sets as limits: its flash and its RAM are all that is known of it."""
+    return meter.limits() if isinstance(meter, EstimatedMeter) else ()

@@ -5,6 +5,8 @@ from hwkeras.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "DeviceConformance": "hwkeras.testing.device_conformance",
+        "FakeBoard": "hwkeras.testing.fake_device",
         "FakeClock": "hwkeras.testing.fake_clock",
         "FakeDevice": "hwkeras.testing.fake_device",
         "MeterConformance": "hwkeras.testing.meter_conformance",

@@ -39,7 +39,8 @@ def test_search_prints_one_document(run):
 
 def test_search_tells_its_trials_on_stderr(run):
     lines = [line for line in run[2].splitlines() if line.strip()]
-    assert [line.split(":")[0] for line in lines] == ["trial 1/2", "trial 2/2"]
+    assert [line.split(":")[0] for line in lines[:2]] == ["trial 1/2", "trial 2/2"]
+    assert all("finalists measured again" in line for line in lines[2:]) and len(lines) <= 3
 
 
 def test_every_front_member_is_a_bundle_that_verifies(run, capfd):
@@ -91,10 +92,30 @@ def test_bench(run, capfd):
     assert [result["file"] for result in results] == files
     for result in results:
         assert len(result["rounds"]) >= 3
-        assert result["latency_ms"] == min(visit["min_ms"] for visit in result["rounds"]) > 0
-        assert result["status"] in ("ok", "noisy") and result["environment"]
+        assert 0 < result["low_ms"] <= result["latency_ms"] <= result["high_ms"]
+        assert result["latency_ms"] <= result["sustained_ms"]
+        assert result["source"] == "measured" and result["environment"]
     assert main(["bench", files[0]]) == 0
     assert "ms (sustained" in capfd.readouterr().out
+
+
+def test_bench_compares_with_the_first_and_answers_one_from_the_cache(run, capfd):
+    slow, fast = sorted((m["file"] for m in json.loads(run[1])["candidates"]), key=lambda file: -len(_bytes(file)))[:2]
+    assert main(["bench", slow, slow, fast, "--json"]) == 0
+    comparisons = json.loads(capfd.readouterr().out)["comparisons"]
+    assert [(c["index"], c["with"]) for c in comparisons] == [(1, 0), (2, 0)]
+    assert {c["verdict"] for c in comparisons} <= {"faster", "slower", "not distinguishable"}
+    assert main(["bench", slow, fast]) == 0
+    assert "the first" in capfd.readouterr().out
+    assert main(["bench", fast, "--device", "stm32f746", "--json"]) == 0
+    (estimated,) = json.loads(capfd.readouterr().out)["results"]
+    assert estimated["source"] == "estimated" and estimated["rounds"] == []
+    assert main(["bench", fast, "--device", "stm32f746"]) == 0
+    assert "(estimated, never measured)" in capfd.readouterr().out
+
+
+def _bytes(file):
+    return pathlib.Path(file).read_bytes()
 
 
 def test_analyze_and_devices(capfd, shared_data):
@@ -133,7 +154,9 @@ def test_an_impossible_limit(tmp_path, capfd, monkeypatch):
 def test_help_names_every_command(capfd):
     assert main(["--help"]) == 0
     printed = capfd.readouterr().out
-    assert all(name in printed for name in ("search", "bench", "analyze", "devices", "verify", "report"))
+    assert all(
+        name in printed for name in ("search", "bench", "analyze", "profile", "devices", "boards", "verify", "report")
+    )
 
 
 def test_a_device_that_fails_is_exit_4_with_the_document(run, capfd, monkeypatch):
@@ -144,7 +167,7 @@ def test_a_device_that_fails_is_exit_4_with_the_document(run, capfd, monkeypatch
     assert main(["bench", file, "--json"]) == 4
     out, err = capfd.readouterr()
     assert json.loads(out)["results"][0]["status"] == "timeout"
-    assert err.strip() == f"error: Device 'local' gave no latency. Received: timeout for {file}."
+    assert err.strip() == f"error: Device 'local' gave no latency. Received: timeout for {file}. injected"
 
 
 def test_a_folder_of_class_folders(tmp_path, capfd, digits):

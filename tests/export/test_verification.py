@@ -87,7 +87,8 @@ def test_the_meter_is_opened_from_the_manifest(bundle, edit):
     edit(lambda manifest: manifest.update(device="moon"))
     latency = by_name(verify(bundle))["latency"]
     assert not latency.ok
-    assert "could not be measured on Cortex-A72: `device` is one of 'local'. Received: device='moon'" in latency.message
+    assert "could not be measured on Cortex-A72: `device` is one of 'local', 'ssh://" in latency.message
+    assert "Received: device='moon'" in latency.message
     assert "Pass remeasure=False" in latency.message
 
 

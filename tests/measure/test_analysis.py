@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwkeras.errors import ModelFileError
 from hwkeras.errors import UserError
+from hwkeras.measure import Analysis
 from hwkeras.measure import OpCost
 from hwkeras.measure import analyze
 
@@ -49,6 +52,7 @@ def test_equals_reference(name, reference, real_file):
     assert analysis.weight_bytes == expected["weights_bytes"]
     assert analysis.size_bytes == expected["bytes"]
     assert len(analysis.ops) == expected["ops"]
+    assert analysis.op_histogram == expected["op_hist"]
     assert [note for note in analysis.uncounted if note.isupper()] == expected["macs_excludes"]
 
 
@@ -151,23 +155,104 @@ def test_transposed_operand_of_a_product(writer):
     assert analyze(writer.bytes()).macs == 5 * 3 * 7
 
 
+def test_costs_of_one_operator(real_file):
+    first, second = analyze(real_file("mlperf_tiny/vww_96_int8.tflite")).ops[:2]
+    assert (first.op, first.kernel, first.stride, first.dtype) == ("CONV_2D", (3, 3), (2, 2), "INT8")
+    assert (first.input_bytes, first.output_bytes) == (96 * 96 * 3, 48 * 48 * 8)
+    assert second.op == "DEPTHWISE_CONV_2D" and second.stride == (1, 1)
+    assert second.input_bytes == first.output_bytes
+    assert second.name.startswith("model/activation_1/Relu;")
+
+
+def test_windows_of_poolings_and_others(writer):
+    image = writer.tensor((1, 8, 8, 4))
+    pooled = writer.tensor((1, 2, 4, 4), "INT8")
+    pooling = writer.operator("MAX_POOL_2D", [image, image], [pooled])
+    writer.options(pooling, "Pool2DOptions", filterHeight=4, filterWidth=2, strideH=4, strideW=2)
+    writer.operator("RELU", [pooled], [])
+    writer.ends([image], [pooled])
+    pooling, relu = analyze(writer.bytes()).ops
+    assert (pooling.kernel, pooling.stride, pooling.dtype) == ((4, 2), (4, 2), "INT8")
+    assert pooling.input_bytes == 4 * 8 * 8 * 4  # read twice, counted once
+    assert (relu.kernel, relu.stride, relu.dtype, relu.name) == ((), (), "", "")
+
+
 def test_what_is_not_counted_is_said(writer):
     sparsity = writer.schema.SparsityParametersT()
     tensors = [writer.tensor((4,)), writer.tensor((4,), data=b"\x00" * 4, sparsity=sparsity), writer.tensor((4,))]
     writer.operator("CUSTOM", tensors[:2], tensors[2:], custom="Mine")
-    writer.operator("WHILE", tensors[2:], tensors[2:])
+    writer.operator("LSTM", tensors[2:], tensors[2:])
     writer.subgraph()
     writer.tensor((2,), "INT8", data=b"ab", graph=1)
     writer.ends(tensors[:1], tensors[2:])
     analysis = analyze(writer.bytes())
     assert analysis.uncounted == (
         "CUSTOM:Mine",
-        "WHILE",
-        "1 further subgraphs: their operators and RAM; their constants are counted",
+        "LSTM",
+        "subgraph 1 (entry point): 0 MACs and 0 bytes of RAM each time it runs, how often is unknown; its constants "
+        "are counted",
         "1 sparse tensors: zeros counted in params and macs, index bytes not in weight_bytes",
     )
     assert analysis.weight_bytes == 6
     assert analysis.params == 4 + 2
+
+
+def test_the_body_of_a_loop_is_counted_apart(converted_nets):
+    analysis = analyze(converted_nets["loop.float32"])
+    cond, body = analysis.subgraphs
+    assert (cond.role, cond.macs) == ("WHILE cond", 0)
+    assert (body.role, body.macs) == ("WHILE body", 8 * 8 * 4 * 3 * 3 * 4)
+    assert body.peak_ram_bytes >= 2 * 4 * 8 * 8 * 4 and body.num_ops >= 2
+    assert analysis.macs == 0 and "WHILE" in analysis.uncounted
+    assert f"subgraph 2 (WHILE body): {body.macs} MACs and {body.peak_ram_bytes} bytes" in " ".join(analysis.uncounted)
+
+
+def test_branches_are_named(converted_nets):
+    assert {subgraph.role for subgraph in analyze(converted_nets["branches.float32"]).subgraphs} == {
+        "IF then",
+        "IF else",
+    }
+
+
+def test_what_a_subgraph_does_not_count(writer):
+    writer.operator("CALL_ONCE", [], [])
+    writer.options(writer.model.subgraphs[0].operators[0], "CallOnceOptions", initSubgraphIndex=1)
+    writer.subgraph()
+    state = writer.tensor((2,), graph=1, isVariable=True)
+    writer.operator("SVDF", [state], [state], graph=1)
+    analysis = analyze(writer.bytes())
+    assert analysis.subgraphs[0].role == "CALL_ONCE init"
+    assert analysis.uncounted[1].endswith("its constants are counted; MACs unknown of SVDF")
+    assert analysis.uncounted[2] == "variable tensors: 8 bytes of RAM kept between invokes"
+
+
+def test_resource_variables(writer):
+    value, resource, lost = writer.tensor((3, 4)), writer.tensor((), "RESOURCE"), writer.tensor((), "RESOURCE")
+    for handle, name in ((resource, "state"), (lost, "other")):
+        writer.options(writer.operator("VAR_HANDLE", [], [handle]), "VarHandleOptions", sharedName=name)
+    writer.operator("READ_VARIABLE", [resource], [value])
+    writer.operator("ASSIGN_VARIABLE", [resource, value], [])
+    writer.ends([], [value])
+    analysis = analyze(writer.bytes())
+    note = "2 resource variables: 48 bytes of RAM kept between invokes, 1 of unknown size"
+    assert analysis.uncounted == (note,)
+
+
+@given(st.lists(st.sampled_from(("CONV_2D", "ADD", "RELU")), max_size=30))
+def test_the_histogram_counts_every_operator(names):
+    ops = tuple(OpCost(name, 1, 2, 3) for name in names)
+    histogram = Analysis(1, 2, 3, 4, 5, ops, ()).op_histogram
+    assert sum(histogram.values()) == len(names)
+    assert histogram == {name: names.count(name) for name in histogram}
+    assert [*histogram.values()] == sorted(histogram.values(), reverse=True)
+
+
+def test_the_keys_of_the_document_stay(made_files):
+    document = json.loads(json.dumps(analyze(made_files["float32"]).to_json()))
+    assert {"size_bytes", "macs", "params", "weight_bytes", "peak_ram_bytes", "ops", "uncounted"} <= set(document)
+    assert {"op", "macs", "weight_bytes", "output_bytes"} <= set(document["ops"][0])
+    assert document["op_histogram"] == {"CONV_2D": 1, "FULLY_CONNECTED": 1, "RESHAPE": 1}
+    assert document["subgraphs"] == []
 
 
 def test_shapes_and_axes_are_no_params(writer):

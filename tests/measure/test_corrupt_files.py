@@ -1,6 +1,11 @@
 """Whatever is done to a file, `analyze` ends with a result or with one clear error."""
 
+import json
+import pathlib
 import random
+import struct
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -8,7 +13,10 @@ from hypothesis import strategies as st
 
 from hwkeras.errors import ModelFileError
 from hwkeras.measure import analyze
+from hwkeras.measure.arena import tflm_arena
+from hwkeras.measure.options import read_fields
 
+FUZZ = pathlib.Path(__file__).resolve().parents[1] / "benchmarks" / "bench_analyze_fuzz.py"
 FILE = "tflm/micro_speech_quantized.tflite"
 
 
@@ -113,3 +121,91 @@ def test_weights_behind_the_flatbuffer(writer):
     assert analyze(flatbuffer.ljust(5004, b"\x01")).weight_bytes == 4
     with pytest.raises(ModelFileError, match="buffer 1 ends at 5004. The file is truncated"):
         analyze(flatbuffer.ljust(5003, b"\x01"))
+
+
+def fuzz(num_copies, seed):
+    """Outcomes of every analysis of corrupted copies of ten files, in a process with little memory."""
+    command = [sys.executable, str(FUZZ), "--copies", str(num_copies), "--seed", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=FUZZ.parents[2], env={"PYTHONPATH": "."})
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_200_copies(reference):
+    found = fuzz(200, 1)
+    assert set(found["outcomes"]) == {"result", "error"}
+    assert sum(found["outcomes"].values()) == 4 * 200
+
+
+@pytest.mark.slow
+def test_2000_copies(reference):
+    found = fuzz(2000, 0)
+    assert set(found["outcomes"]) == {"result", "error"}
+    assert min(found["outcomes"].values()) > 2000
+    assert found["peak_rss_mb"] < 500
+
+
+def test_an_arena_of_corrupt_files(real_file):
+    rng = random.Random(0)
+    data = real_file("tflm/hello_world_int8.tflite")
+    statuses = []
+    while len(statuses) < 4:
+        copy = bytearray(data)
+        for _ in range(8):
+            copy[rng.randrange(len(copy))] ^= 1 << rng.randrange(8)
+        try:
+            statuses.append(tflm_arena(bytes(copy)).status)
+        except ModelFileError:
+            continue
+    assert all(status.startswith(("ok", "unsupported", "unavailable", "crashed:", "timeout")) for status in statuses)
+
+
+def table(offset, num_bytes):
+    """A table of 8 bytes at position 6 behind its vtable, with one field."""
+    return struct.pack("<HHHiI", 6, num_bytes, offset, 6, 7)
+
+
+def test_a_field_of_options_outside_its_table():
+    assert read_fields(table(4, 8), 6, {"stride": (0, "<i", 0)}, "CONV_2D") == {"stride": 7}
+    assert read_fields(table(0, 8), 6, {"stride": (0, "<i", 3)}, "CONV_2D") == {"stride": 3}
+    assert read_fields(table(4, 8), 6, {"stride": (5, "<i", 3)}, "CONV_2D") == {"stride": 3}
+    with pytest.raises(ModelFileError, match=r"lies inside it\. Received: `stride` of CONV_2D at byte 6 of 8"):
+        read_fields(table(6, 8), 6, {"stride": (0, "<i", 0)}, "CONV_2D")
+
+
+def test_a_text_of_options_outside_the_file():
+    with pytest.raises(ModelFileError, match="the text `name` of VAR_HANDLE at byte 17. The file is truncated"):
+        read_fields(table(4, 8), 6, {"name": (0, "text", "")}, "VAR_HANDLE")
+
+
+def test_a_subgraph_that_is_not_there(writer):
+    writer.options(writer.operator("WHILE", [], []), "WhileOptions", bodySubgraphIndex=3)
+    with pytest.raises(ModelFileError, match="WHILE runs a subgraph by an index below 1. Received: 3"):
+        analyze(writer.bytes())
+
+
+def test_tables_that_share_a_long_part(writer):
+    writer.tensor((1,))
+    content = bytearray(writer.bytes())
+    content.extend(bytes(-len(content) % 4))
+    # Behind the file: twenty times the same tensor, its vtable, the tensor, its shape of 100,000 dimensions.
+    vector, num_dims = len(content), 100_000
+    vtable = vector + 4 + 4 * 20
+    pointers = [vtable + 8 - at for at in range(vector + 4, vtable, 4)]
+    content += struct.pack("<21I4H2I", 20, *pointers, 6, 8, 4, 0, 8, 4)
+    content += struct.pack(f"<{num_dims + 1}I", num_dims, *[1] * num_dims)
+    graphs = _target(content, struct.unpack_from("<I", content)[0], 2)
+    slot = _slot(content, graphs + 4 + struct.unpack_from("<I", content, graphs + 4)[0], 0)
+    struct.pack_into("<I", content, slot, vector - slot)
+    with pytest.raises(ModelFileError, match="as it has bytes. Received: more, by sharing parts"):
+        analyze(bytes(content))
+
+
+def _slot(content, table, field):
+    vtable = table - struct.unpack_from("<i", content, table)[0]
+    return table + struct.unpack_from("<H", content, vtable + 4 + 2 * field)[0]
+
+
+def _target(content, table, field):
+    slot = _slot(content, table, field)
+    return slot + struct.unpack_from("<I", content, slot)[0]

@@ -43,6 +43,12 @@ def test_dequantized_constant_is_kept():
     assert peak_live_bytes(Graph("g", tensors, operators, (0,), (4,))) == 200 + 23
 
 
+def test_densified_constant_is_kept():
+    tensors = (tensor(10), tensor(5, data_bytes=5, is_sparse=True), tensor(50), tensor(3))
+    operators = (Operator("DENSIFY", (1,), (2,)), Operator("A", (0, 2), (3,)))
+    assert peak_live_bytes(Graph("g", tensors, operators, (0,), (3,))) == 50 + 13
+
+
 def test_graph_without_operators():
     assert peak_live_bytes(Graph("g", (tensor(4),), (), (0,), (0,))) == 4
 

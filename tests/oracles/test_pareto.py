@@ -82,6 +82,35 @@ class TestNondominated:
         assert pareto.nondominated(losses[order]).tolist() == mask[order].tolist()
 
 
+class TestIntervals:
+    def test_overlapping_intervals_are_equally_good(self):
+        # The second is 1% slower within the noise and less accurate: beaten. The third is surely faster: stays.
+        lows = [[0.1, 1.00], [0.2, 0.99], [0.3, 0.50]]
+        highs = [[0.1, 1.03], [0.2, 1.02], [0.3, 0.52]]
+        assert pareto.nondominated(lows, highs).tolist() == [True, False, True]
+        assert pareto.nondominated(lows).tolist() == [True, True, True]
+
+    def test_equal_otherwise_and_not_told_apart_both_stay(self):
+        assert pareto.nondominated([[1, 1.0], [1, 1.1]], [[1, 1.2], [1, 1.3]]).tolist() == [True, True]
+        assert pareto.nondominated([[1, 1.0], [1, 1.3]], [[1, 1.2], [1, 1.4]]).tolist() == [True, False]
+
+    def test_wrong_ends_are_told(self):
+        with pytest.raises(UserError, match=r"`highs` must have the shape of `losses` and lie nowhere below them"):
+            pareto.nondominated([[2.0]], [[1.0]])
+        with pytest.raises(UserError, match=r"Received: shapes \(1, 1\) and \(1, 2\)"):
+            pareto.nondominated([[2.0]], [[2.0, 3.0]])
+
+    @given(points(values=any_value))
+    def test_intervals_without_width_are_exact(self, losses):
+        assert pareto.nondominated(losses, losses).tolist() == pareto.nondominated(losses).tolist()
+
+    @given(points(min_objectives=2), st.lists(st.integers(0, 4), min_size=12, max_size=12))
+    def test_one_uncertain_objective_never_empties_the_front(self, losses, widths):
+        highs = losses.copy()
+        highs[:, -1] += widths[: len(losses)]
+        assert pareto.nondominated(losses, highs).any()
+
+
 class TestRanks:
     def test_fronts_one_after_the_other(self):
         assert pareto.ranks([[1, 4], [4, 1], [2, 5], [5, 2], [6, 6]]).tolist() == [0, 0, 1, 1, 2]

@@ -9,6 +9,7 @@ import pytest
 import hwkeras as hw
 from hwkeras.build import as_hypermodel
 from hwkeras.search.journal import Journal
+from hwkeras.search.latencies import Latencies
 from hwkeras.search.screening import Screen
 from hwkeras.search.stages import StageClock
 from hwkeras.testing import FakeDevice
@@ -40,7 +41,12 @@ def build(hp):
 def test_a_network_that_cannot_be_is_told_and_passed_over(kind, said):
     told = []
     screen = Screen(
-        as_hypermodel(build), ["float32"], [], FakeDevice(), StageClock(), on_failure=lambda hp, m: told.append(m)
+        as_hypermodel(build),
+        ["float32"],
+        [],
+        Latencies(FakeDevice(), []),
+        StageClock(),
+        on_failure=lambda hp, m: told.append(m),
     )
     hp = kt.HyperParameters()
     hp.Choice("kind", ["fits", "misfit", "untraceable"])
@@ -58,7 +64,7 @@ def test_a_restart_deploys_as_it_was_accepted(tmp_path):
     assert accepted["precisions"] == ["float32", "int8"]
     journal.write("accepted", **{**{k: v for k, v in accepted.items() if k != "event"}, "precisions": ["int8"]})
     again = hw.HardwareTuner(lambda hp: tiny_cnn(), max_trials=1, meter=FakeDevice(), directory=tmp_path / "run")
-    assert again._feasible_precisions(hp) == ("int8",)
+    assert again._admission.precisions(hp, again._screen) == ("int8",)
 
 
 def test_no_precision_within_the_limits_fails_the_trial(tmp_path):
@@ -66,4 +72,4 @@ def test_no_precision_within_the_limits_fails_the_trial(tmp_path):
         lambda hp: tiny_cnn(), limits=["size=10B"], max_trials=1, meter=FakeDevice(), directory=tmp_path / "run"
     )
     with pytest.raises(kt.errors.FailedTrialError, match="No precision of this network lies within the limits"):
-        tuner._feasible_precisions(kt.HyperParameters())
+        tuner._admission.precisions(kt.HyperParameters(), tuner._screen)

@@ -10,9 +10,9 @@ from hwkeras.search.candidate import Candidate
 OBJECTIVES = [Objective.parse("accuracy"), Objective.parse("latency_ms")]
 
 
-def candidate(trial, accuracy, latency_ms, size_bytes=1000.0, status="ok"):
+def candidate(trial, accuracy, latency_ms, size_bytes=1000.0, status="ok", measurement=()):
     metrics = {"accuracy": accuracy, "latency_ms": latency_ms, "size_bytes": size_bytes}
-    return Candidate(trial, "int8", metrics, "net", f"hash{trial}", f"{trial}.tflite", status=status)
+    return Candidate(trial, "int8", metrics, "net", f"hash{trial}", f"{trial}.tflite", dict(measurement), status)
 
 
 A = candidate("a", 0.95, 2.0)
@@ -26,6 +26,23 @@ def test_the_front_holds_what_nothing_beats_and_can_be_shipped():
     assert selection.front_of([B, C, A, D, BROKEN], OBJECTIVES) == [D, A, B]
     assert selection.front_of([B, C, A, D, BROKEN], OBJECTIVES, [Limit.parse("size=1MB")]) == [A, B]
     assert selection.front_of([], OBJECTIVES) == []
+
+
+def timed(trial, accuracy, low_ms, high_ms):
+    return candidate(trial, accuracy, low_ms, measurement={"low_ms": low_ms, "high_ms": high_ms})
+
+
+def test_noise_puts_nothing_on_the_front():
+    best, noisy, fast = timed("best", 0.95, 1.00, 1.03), timed("noisy", 0.90, 0.99, 1.02), timed("fast", 0.80, 0.5, 0.6)
+    assert selection.front_of([best, noisy, fast], OBJECTIVES) == [best, fast]
+    assert selection.front_of([best, timed("told apart", 0.90, 0.97, 0.99), fast], OBJECTIVES)[1].trial == "told apart"
+
+
+def test_what_noise_may_have_cost_its_place_is_contested():
+    best, noisy, slow = timed("best", 0.95, 1.00, 1.03), timed("noisy", 0.90, 0.99, 1.02), timed("slow", 0.9, 2.0, 2.1)
+    assert selection.contested([slow, noisy, best], OBJECTIVES) == [best, noisy]
+    assert selection.contested([slow, noisy, best], OBJECTIVES, at_most=1) == [best]
+    assert selection.contested([slow, noisy, best], OBJECTIVES, [Limit.parse("latency=0.1ms")]) == []
 
 
 def test_a_candidate_without_a_metric_is_not_on_the_front():

@@ -1,0 +1,83 @@
+"""What the timing process lets the system do to it: CPUs, memory, the end of its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+
+
+class LimitError(RuntimeError):
+    """The system refuses what the job asks for."""
+
+
+def pin(affinity):
+    """Runs on some CPUs only.
+
+    Args:
+        affinity: sequence of int; None leaves all.
+
+    Raises:
+        LimitError: there is no such CPU, or this system cannot pin.
+    """
+    if affinity is None:
+        return
+    if not hasattr(os, "sched_setaffinity"):
+        raise LimitError("`affinity` needs a system that can pin a process. Received: one that cannot. Pass null.")
+    try:
+        os.sched_setaffinity(0, affinity)
+    except OSError as error:
+        usable = sorted(os.sched_getaffinity(0))
+        raise LimitError(
+            f"`affinity` names CPUs that may be used: {usable}. Received: {list(affinity)} ({error.strerror})."
+        ) from error
+
+
+def limit_memory(num_bytes):
+    """Bounds the address space to what is taken now and so much more.
+
+    Args:
+        num_bytes: int; None for no bound.
+
+    Raises:
+        LimitError: this system has no such bound.
+    """
+    if num_bytes is None:
+        return
+    taken = address_space_bytes()
+    try:
+        import resource
+
+        if taken is None:
+            raise LimitError("`memory_limit_bytes` needs /proc/self/statm. Received: none. Pass null.")
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bound = taken + num_bytes
+        if hard != resource.RLIM_INFINITY:
+            bound = min(bound, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    except (ImportError, ValueError, OSError) as error:
+        raise LimitError(
+            f"`memory_limit_bytes` needs a system that bounds memory. Received: {error}. Pass null."
+        ) from error
+
+
+def address_space_bytes():
+    """Address space of this process.
+
+    Returns:
+        int; None where the system does not tell.
+    """
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def die_with_parent():
+    """Asks Linux to kill this process when its parent ends; elsewhere the next answer that nobody reads ends it."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
