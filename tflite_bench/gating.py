@@ -21,9 +21,10 @@ import math
 import statistics
 from typing import NamedTuple
 
-# A canary that takes this much longer than its reference, as a share of it, is slow; a guard likewise.
+# A canary that takes this much longer than its reference, as a share of it, is slow; a guard likewise. Under load the
+# guard lies within 10% of its reference; in the phases that it is there for, 40% above and more.
 GATE = 0.25
-GUARD_GATE = 0.08
+GUARD_GATE = 0.2
 
 
 class Reference(NamedTuple):

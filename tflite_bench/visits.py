@@ -9,14 +9,17 @@ from dataclasses import field
 
 import numpy as np
 
-# The model's turn: longer than its caches take to fill, shorter than most changes of the core's speed. On a device
-# where the canary is slow, its few invokes shall still be the smaller part.
+# The model's turn: longer than its caches take to fill, shorter than most changes of the core's speed; long enough for
+# three invokes, one of which shall be without an interruption, up to a bound. On a device where the canary is slow, its
+# few invokes shall still be the smaller part.
 _TURN_MS = 0.5
+_TURN_INVOKES = 3
+_LONGEST_TURN_MS = 5.0
 _TURN_CANARIES = 6
 # Up to this time a turn begins with an invoke that is not timed, which brings the caches back from the canary.
 _LEAD_IN_BELOW_MS = 0.5
 # The fewest turns of a visit.
-_NUM_TURNS = 2
+_NUM_TURNS = 3
 
 
 @dataclass
@@ -49,7 +52,7 @@ def run_visit(invoke, canaries, burst_ms, warmup, clock_ns, begin_ns, deadline_n
     Args:
         invoke: callable without arguments.
         canaries: Canaries.
-        burst_ms: float, time of the model's turns together, of which there are at least two.
+        burst_ms: float, time of the model's turns together, of which there are at least three.
         warmup: int, most invokes that are not timed.
         clock_ns: callable that returns nanoseconds as int.
         begin_ns: int, reading of `clock_ns` when the job began.
@@ -78,25 +81,27 @@ class _Burst:
         self._deadline_ns = deadline_ns
 
     def warm(self, warmup, burst_ms):
-        """Runs what is not timed; returns ms of its last invoke, 0 for none."""
-        last_ns, end_ns = 0, self._clock_ns() + int(burst_ms * 1e6)
-        for _ in range(warmup):
+        """Runs what is not counted; returns ms of its fastest invoke, 0 for none."""
+        times_ns, end_ns = [], min(self._clock_ns() + int(burst_ms * 1e6), self._deadline_ns)
+        while len(times_ns) < warmup:
             begin_ns = self._clock_ns()
             self._invoke()
-            last_ns = self._clock_ns() - begin_ns
-            if begin_ns + last_ns >= min(end_ns, self._deadline_ns):
+            now_ns = self._clock_ns()
+            times_ns.append(now_ns - begin_ns)
+            if now_ns >= end_ns:
                 break
-        return last_ns / 1e6
+        return min(times_ns, default=0) / 1e6
 
     def run(self, visit, burst_ms, latency_ms):
         """Takes turns; how many does not depend on what interrupts them."""
         before_ms = self._canaries.canary_ms()
         guards = [self._canaries.guard(before_ms)]
         turn_ms = max(_TURN_MS, _TURN_CANARIES * (before_ms or 0.0))
-        for _ in range(_num_turns(burst_ms, turn_ms, latency_ms)):
+        burst_ms, turn_ms = _stretched(burst_ms, turn_ms, latency_ms)
+        for _ in range(max(round(burst_ms / turn_ms), _NUM_TURNS)):
             if latency_ms <= _LEAD_IN_BELOW_MS and not self._is_late():
                 self._invoke()
-            times_ms = self._turn(min(turn_ms, burst_ms))
+            times_ms = self._turn(turn_ms)
             after_ms = self._canaries.canary_ms()
             canary_ms = None if after_ms is None else (before_ms + after_ms) / 2
             visit.times_ms += times_ms
@@ -122,12 +127,10 @@ class _Burst:
         return self._clock_ns() >= self._deadline_ns
 
 
-def _num_turns(burst_ms, turn_ms, latency_ms):
-    """As many as fit; a model whose invoke is longer than a turn may take twice its time for more of them."""
-    number = round(burst_ms / turn_ms)
-    if latency_ms > turn_ms:
-        number = min(number, round(2 * burst_ms / latency_ms))
-    return max(number, _NUM_TURNS)
+def _stretched(burst_ms, turn_ms, latency_ms):
+    """For a model too slow for a turn: a turn of three invokes, up to a bound, and twice the time."""
+    of_model_ms = min(_TURN_INVOKES * latency_ms, _LONGEST_TURN_MS)
+    return (burst_ms, turn_ms) if of_model_ms <= turn_ms else (2 * burst_ms, of_model_ms)
 
 
 def summarize(visits):

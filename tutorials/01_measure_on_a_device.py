@@ -48,8 +48,8 @@ large = convert_untrained(network(32), ["float32", "int8"])
 # %% [markdown]
 # ## 1. One file
 #
-# `latency_ms` is the undisturbed case, `sustained_ms` the median of the rounds, `spread` how far the two best rounds lie
-# apart. `status` is `ok`, or says why the figure should not be trusted (`noisy`, `throttled`, `unstable`), or why there
+# `latency_ms` is the undisturbed case, `sustained_ms` the median of the rounds as they came, `spread` how far the two
+# best rounds lie apart. `status` is `ok`, or says why the figure should not be trusted (`noisy`, `throttled`, `unstable`), or why there
 # is none (`timeout`, `crashed:SIGABRT`, `out_of_memory`, `error`). The raw rounds and the environment are kept.
 
 # %%
@@ -90,8 +90,8 @@ for op in sorted(profile.ops, key=lambda op: -op.time_ms)[:4]:
 #     hwkeras devices
 #
 # Several devices of a kind go into `~/.config/hwkeras/devices.json`, `{"version": 1, "devices": {"rpi4":
-# ["ssh://pi@a", "ssh://pi@b"]}}`, and `--device rpi4` takes whichever is free. A fake device answers with latencies that
-# follow from the bytes, for trying out a set-up:
+# ["ssh://pi@a", "ssh://pi@b"]}}`, and `--device rpi4` takes whichever is free. A fake device answers with latencies
+# that follow from the bytes, to try things out:
 
 # %%
 fake = hw.open_meter("fake")

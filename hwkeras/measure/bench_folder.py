@@ -11,7 +11,7 @@ NAME = "tflite_bench"
 
 
 def bench_files():
-    """The programs of `tflite_bench` and its canary.
+    """The programs of `tflite_bench` and its canaries.
 
     Returns:
         dict of path within the folder to bytes, as `Device.put_folder` takes it.
@@ -23,5 +23,5 @@ def bench_files():
     if spec is None or not spec.submodule_search_locations:
         raise DeviceError(f"`{NAME}` must be installed beside hwkeras. Received: not found. Install hwkeras again.")
     folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
-    paths = sorted([*folder.glob("*.py"), *folder.glob("canary.tflite")])
+    paths = sorted([*folder.glob("*.py"), *folder.glob("*.tflite")])
     return {f"{NAME}/{path.name}": path.read_bytes() for path in paths}

@@ -15,8 +15,8 @@ import re
 
 import numpy as np
 
-from hwkeras.measure.transfer import choose_samples
-from hwkeras.measure.transfer import transfer_table
+from hwkeras.measure.latency_transfer import choose_samples
+from hwkeras.measure.latency_transfer import transfer_table
 
 TABLE = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "nb201_dev.csv.gz"
 CLASSES = {

@@ -18,11 +18,11 @@ from hwkeras.measure.layer_names import group_layer
 from hwkeras.measure.layer_names import layer_of
 from hwkeras.measure.layer_names import without_common_root
 from hwkeras.measure.local_device import LocalDevice
+from hwkeras.measure.op_profile import differences
+from hwkeras.measure.op_profile import profile
 from hwkeras.measure.op_times import OpTime
 from hwkeras.measure.op_times import Profile
 from hwkeras.measure.prefixes import prefixes
-from hwkeras.measure.op_profile import differences
-from hwkeras.measure.op_profile import profile
 
 
 class Stub:

@@ -10,11 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from hwkeras.errors import UserError
+from hwkeras.measure.latency_transfer import TransferredPredictor
+from hwkeras.measure.latency_transfer import choose_samples
+from hwkeras.measure.latency_transfer import transfer
+from hwkeras.measure.latency_transfer import transfer_table
 from hwkeras.measure.predictor import LatencyPredictor
-from hwkeras.measure.transfer import TransferredPredictor
-from hwkeras.measure.transfer import choose_samples
-from hwkeras.measure.transfer import transfer
-from hwkeras.measure.transfer import transfer_table
 from tests.benchmarks import bench_transfer
 from tests.measure.test_predictor import latencies_of
 from tests.measure.test_predictor import noisy
