@@ -118,9 +118,9 @@ class _Supervisor:
         hand, is_ready = None, False
         end = self._begin + self._job.max_seconds + self._job.model_seconds
         while True:
-            patience = self._job.model_seconds if is_ready else _START_SECONDS
+            patience = min(self._job.model_seconds, end - self._clock()) if is_ready else _START_SECONDS
             try:
-                event = process.next_event(min(patience, max(end - self._clock(), 1.0)) if is_ready else patience)
+                event = process.next_event(patience)
             except TimeoutError:
                 return hand, "timeout"
             if event is None:
@@ -128,6 +128,8 @@ class _Supervisor:
             is_ready = True
             if "done" in event:
                 self._canary = event["done"]["canary"]
+                # NOTE: it has nothing left to say, and some runtimes take their time to end, or crash at it.
+                process.kill()
                 process.close()
                 return hand, None
             hand = event.get("hand", hand)

@@ -21,9 +21,9 @@
 # ## Introduction
 #
 # The mean of fifty runs says more of the neighbors of a process than of the network. `hwkeras` visits all files of a
-# job in a random order, round after round, with a pause between, and reports the least time of the rounds in which a
-# reference network (the canary) was undisturbed. The same works on this machine, over ssh, over adb, and needs nothing
-# of the search.
+# job in a random order, round after round, with a pause between, in turn with a reference network, the canary. It takes
+# the least times of each turn, at the canary's usual speed, and drops rounds in which the canary was disturbed. The
+# same works on this machine, over ssh, over adb, and needs nothing of the search.
 #
 # ## Setup
 #

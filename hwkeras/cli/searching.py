@@ -121,6 +121,7 @@ def _prepare(data, out, asked):
 
 def _search(tuner, dataset, asked, live):
     from hwkeras.cli.progress import LiveProgress
+    from hwkeras.report import is_estimated
     from hwkeras.report import print_front
     from hwkeras.report import write_page
 
@@ -134,7 +135,7 @@ def _search(tuner, dataset, asked, live):
             batch_size=asked["batch_size"],
         )
     results = tuner.export_front()
-    if results["best"] is not None:
+    if results["best"] is not None and not is_estimated(results):
         results["profile"] = _profile_of_best(tuner)
         tuner.run.save_results(results)
     write_page(results, tuner.run.directory / "report.html")

@@ -79,8 +79,8 @@ def compare(a, b):
 
 def _paired_log_ratios(a, b):
     """Of visits that both had accepted, in the same lap of the same round of the same job."""
-    canary = a.environment.get("canary")
-    if canary != b.environment.get("canary") or a.environment.get("before") != b.environment.get("before"):
+    canary, before = a.environment.get("canary"), a.environment.get("before")
+    if before is None or canary != b.environment.get("canary") or before != b.environment.get("before"):
         return []
     reference = Reference.of(canary)
     pairs = [
@@ -94,11 +94,11 @@ def _paired_log_ratios(a, b):
 def _of_intervals(a, b):
     low_a, high_a = _interval(a)
     low_b, high_b = _interval(b)
-    return _verdict(a.latency_ms / b.latency_ms, low_a / high_b, high_a / low_b)
+    return _verdict(a.latency_ms / b.latency_ms, low_a / high_b, high_a / low_b if low_b else math.inf)
 
 
 def _interval(measurement):
-    if not measurement.low_ms or measurement.high_ms is None:
+    if measurement.low_ms is None or measurement.high_ms is None:
         return measurement.latency_ms, measurement.latency_ms
     return measurement.low_ms, measurement.high_ms
 

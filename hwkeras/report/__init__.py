@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "front_svg": "hwkeras.report.picture",
+        "is_estimated": "hwkeras.report.results",
         "load_results": "hwkeras.report.results",
         "page_html": "hwkeras.report.page",
         "print_front": "hwkeras.report.table",

@@ -1,4 +1,4 @@
-"""The networks of the measuring benchmarks: six known ones, random small CNNs, and one that grows by a few percent.
+"""The networks of the measuring benchmarks: six known ones, random small CNNs, and one that grows by some percent.
 
 The files are made once, untrained, by `hwkeras.convert`, and kept in a folder as `resnet8.int8.tflite` and the like.
 """
@@ -43,18 +43,18 @@ def random_files(folder, num_networks=NUM_RANDOM):
     return made
 
 
-def wider_files(folder, filters, precisions=RANDOM_PRECISIONS):
-    """The same small CNN with a given width of its last convolutions; makes what is missing.
+def taller_files(folder, rows, precisions=RANDOM_PRECISIONS):
+    """The same small CNN for an image of so many rows, to which its work is proportional; makes what is missing.
 
     Args:
         folder: path-like.
-        filters: int.
+        rows: int.
         precisions: sequence of str. Defaults to float32 and int8.
 
     Returns:
-        dict of name, such as `"wider48.int8"`, to pathlib.Path.
+        dict of name, such as `"rows40.int8"`, to pathlib.Path.
     """
-    return _files(folder, f"wider{filters}", precisions, lambda: _wider(filters))
+    return _files(folder, f"rows{rows}", precisions, lambda: _taller(rows))
 
 
 def _files(folder, name, precisions, make_model):
@@ -178,12 +178,11 @@ def _random_cnn(seed):
     return Model(inputs, layers.Dense(10, activation="softmax")(x))
 
 
-def _wider(filters):
+def _taller(rows):
     from keras import Input
     from keras import Sequential
     from keras import layers
 
-    body = [layers.Conv2D(width, 3, padding="same", activation="relu") for width in (16, 32, filters)]
-    pool = layers.MaxPooling2D(2)
+    body = [layers.Conv2D(width, 3, padding="same", activation="relu") for width in (16, 24, 16)]
     head = [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
-    return Sequential([Input((32, 32, 3)), body[0], pool, *body[1:], *head])
+    return Sequential([Input((rows, 24, 3)), *body, *head])
