@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import platform
+import time
 
 # Instructions that decide which kernels a runtime picks.
 _FEATURES = (
@@ -37,10 +38,12 @@ def describe_state():
     """What changes while it runs.
 
     Returns:
-        dict: `loadavg` (list of 3 floats), `frequency_mhz`, `temperature_c` (the hottest zone).
+        dict: `unix_s` (when; no two jobs have the same), `loadavg` (list of 3 floats), `frequency_mhz`,
+        `temperature_c` (the hottest zone).
     """
     frequency_khz = _read(_CPU0 / "scaling_cur_freq")
     return {
+        "unix_s": time.time(),
         "loadavg": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "frequency_mhz": int(frequency_khz) / 1e3 if frequency_khz and frequency_khz.isdigit() else None,
         "temperature_c": _temperature_c(),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 
 _PR_SET_PDEATHSIG = 1
+_SAID_OF_MEMORY = re.compile(r"bad_alloc|out of memory|cannot allocate|failed to allocate|MemoryError", re.IGNORECASE)
+# What a delegate says that got no memory; without a bound it can mean something else.
+_SAID_UNDER_A_BOUND = re.compile(r"alloc|memory|failed to create XNNPACK runtime", re.IGNORECASE)
 
 
 class LimitError(RuntimeError):
@@ -75,6 +79,35 @@ def address_space_bytes():
             return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None
+
+
+def is_out_of_memory(said, num_bytes):
+    """Whether memory is what was missing.
+
+    Args:
+        said: Exception, or str that a process wrote before it was killed.
+        num_bytes: int, the bound; None without one.
+
+    Returns:
+        bool.
+    """
+    if isinstance(said, MemoryError) or _SAID_OF_MEMORY.search(str(said)):
+        return True
+    return num_bytes is not None and _SAID_UNDER_A_BOUND.search(str(said)) is not None
+
+
+def out_of_memory(num_bytes):
+    """The reason in words.
+
+    Args:
+        num_bytes: int, the bound; None without one.
+
+    Returns:
+        str.
+    """
+    if num_bytes is None:
+        return "The model needs more memory than the device has left."
+    return f"The model needs more memory than memory_limit_bytes={num_bytes} allows. Raise it."
 
 
 def die_with_parent():

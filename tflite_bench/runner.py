@@ -155,8 +155,11 @@ class Segment:
         return visited
 
     def _end(self, index, error):
-        status = "out_of_memory" if isinstance(error, MemoryError) else "error"
-        self._emit(ended=[index, status, f"{type(error).__name__}: {error}"])
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        if limits.is_out_of_memory(error, self._job.memory_limit_bytes):
+            self._emit(ended=[index, "out_of_memory", f"{limits.out_of_memory(self._job.memory_limit_bytes)} {said}"])
+        else:
+            self._emit(ended=[index, "error", said])
 
 
 def _read(path):

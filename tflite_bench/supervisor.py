@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from tflite_bench import VERSION
 from tflite_bench.environment import describe_machine
 from tflite_bench.environment import describe_state
 from tflite_bench.environment import oom_kills
+from tflite_bench.limits import is_out_of_memory
+from tflite_bench.limits import out_of_memory
 from tflite_bench.lock import device_lock
 from tflite_bench.references import key_of
 from tflite_bench.references import read_references
@@ -19,7 +20,6 @@ from tflite_bench.timing_process import signal_name
 
 # How long Python and the runtime may take to load; TensorFlow on a busy board is the slowest of them.
 _START_SECONDS = 180.0
-_OUT_OF_MEMORY = re.compile(r"bad_alloc|out of memory|cannot allocate|failed to allocate|MemoryError", re.IGNORECASE)
 
 
 class Unfit(RuntimeError):
@@ -166,11 +166,12 @@ class _Supervisor:
         if len(alive) > 1:
             return [[hand], [index for index in alive if index != hand]]
         name = signal_name(returncode)
-        if was_oom_kill or (name and _OUT_OF_MEMORY.search(last_words)):
-            status = "out_of_memory"
+        limit = self._job.memory_limit_bytes
+        if was_oom_kill or (name and is_out_of_memory(last_words, limit)):
+            status, said = "out_of_memory", f"{out_of_memory(limit)} {last_words}".rstrip()
         else:
             status = f"crashed:{name}" if name else "error"
-        said = last_words or (f"Ended by {name}." if name else f"Ended with exit code {returncode}.")
+            said = last_words or (f"Ended by {name}." if name else f"Ended with exit code {returncode}.")
         self._models[hand].update(status=status, error=said, rounds=[])
         return []
 

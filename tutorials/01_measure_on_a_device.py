@@ -49,8 +49,9 @@ large = convert_untrained(network(32), ["float32", "int8"])
 # ## 1. One file
 #
 # `latency_ms` is the undisturbed case, `sustained_ms` the median of the rounds as they came, `spread` how far the two
-# best rounds lie apart. `status` is `ok`, or says why the figure should not be trusted (`noisy`, `throttled`, `unstable`), or why there
-# is none (`timeout`, `crashed:SIGABRT`, `out_of_memory`, `error`). The raw rounds and the environment are kept.
+# best rounds lie apart. `status` is `ok`, or says why the figure should not be trusted (`noisy`, `throttled`,
+# `unstable`), or why there is none (`timeout`, `crashed:SIGABRT`, `out_of_memory`, `error`, `lost`). The raw rounds and
+# the environment are kept.
 
 # %%
 measurement = hw.benchmark(small["int8"], device="local", num_threads=1)

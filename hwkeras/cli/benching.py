@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 
 import click
@@ -76,7 +77,12 @@ def _comparisons(measurements):
 
     first, *others = measurements
     pairs = [(index, other) for index, other in enumerate(others, 1) if first.ok and other.ok]
-    return [{"index": index, "with": 0, **dataclasses.asdict(compare(other, first))} for index, other in pairs]
+    return [{"index": index, "with": 0, **_finite(compare(other, first))} for index, other in pairs]
+
+
+def _finite(comparison):
+    """JSON has no infinity: an end of the interval that is unknown is null."""
+    return {k: None if v == math.inf else v for k, v in dataclasses.asdict(comparison).items()}
 
 
 def _lines(results, comparisons):

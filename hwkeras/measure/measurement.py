@@ -68,7 +68,7 @@ class Measurement:
     source: str = "measured"
 
     def __post_init__(self):
-        if self.status not in WITH_LATENCY + WITHOUT_LATENCY and not self.status.startswith("crashed:"):
+        if self.status not in WITH_LATENCY + WITHOUT_LATENCY and not str(self.status).startswith("crashed:"):
             known = ", ".join(map(repr, WITH_LATENCY + WITHOUT_LATENCY))
             raise UserError(f"`status` is {known} or 'crashed:SIGNAL'. Received: status={self.status!r}.")
         if self.source not in SOURCES:

@@ -163,7 +163,7 @@ def _unconfirmed(num_rounds):
 
 
 def _slowing(rounds):
-    """Share by which canary and model became slower from the first third of the rounds to the last; the lesser share."""
+    """Share by which canary and model slowed from the first third of the rounds to the last; the lesser share."""
     timed = [entry for entry in rounds if entry.get("canary_ms")]
     if len(timed) < _SLOWING_ROUNDS:
         return 0.0

@@ -30,8 +30,8 @@ OPPOSITE = {FASTER: SLOWER, SLOWER: FASTER, NOT_DISTINGUISHABLE: NOT_DISTINGUISH
 def measured(levels, environment=JOB, canaries=None, **changes):
     """Of one level a visit, four visits a round; `canaries` are the canary's times in the visits."""
     canaries = canaries or [1.0] * len(levels)
-    turns = [[[[level, canary_ms]]] for level, canary_ms in zip(levels, canaries, strict=True)]
-    visits = [{"at_s": 0.0, "guard": None, "turns": each[0]} for each in turns]
+    turns = zip(levels, canaries, strict=True)
+    visits = [{"at_s": 0.0, "guard": None, "turns": [[level, canary_ms]]} for level, canary_ms in turns]
     rounds = [one_round(visits[at : at + 4]) for at in range(0, len(visits), 4)]
     measurement = Measurement.of_rounds("ab", {"rounds": rounds}, environment, 1, environment.get("canary"))
     return dataclasses.replace(measurement, **changes)

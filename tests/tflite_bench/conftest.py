@@ -10,12 +10,13 @@ import pytest
 
 import tflite_bench
 from tflite_bench.job import Job
+from tflite_bench.visits import Visit
 
 SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "tflite"
 FOLDER = pathlib.Path(tflite_bench.__file__).resolve().parent
 
 # It lies where the timing process looks for the first of its runtimes, and takes any content for a model.
-RUNTIME = '''
+RUNTIME = """
 import os
 import resource
 import signal
@@ -65,33 +66,65 @@ class Interpreter:
         elif what == "chatter":
             os.write(1, b'{"chatter": "native"}\\n')
             print("python")
-'''
+"""
 
 
 class Machine:
-    """Time that passes only in invokes and pauses."""
+    """Time that passes only in invokes, visits and pauses.
+
+    Attributes:
+        now_ns: int, what the clock says.
+        pauses_s: list of float, the pauses asked for.
+        visits: list of (position, number of the visit to it).
+        canary_ms: function of the time in seconds, what the canary takes then.
+        guard: function of the time in seconds, what the guard takes then, in canaries.
+    """
 
     def __init__(self):
         self.now_ns = 0
         self.pauses_s = []
+        self.visits = []
+        self.canary_ms = lambda now_s: 0.1
+        self.guard = lambda now_s: 0.5
 
     def clock_ns(self):
         return self.now_ns
 
-    def clock(self):
+    @property
+    def now_s(self):
         return self.now_ns / 1e9
 
     def sleep(self, seconds):
         self.pauses_s.append(seconds)
         self.now_ns += round(seconds * 1e9)
 
-    def model(self, milliseconds):
-        """A callable that takes so long each time."""
+    def invoke(self, milliseconds):
+        """A callable that takes so long each time; or as a function of the number of its calls says."""
+        calls = []
 
         def invoke():
-            self.now_ns += round(milliseconds * 1e6)
+            calls.append(1)
+            taken_ms = milliseconds(len(calls)) if callable(milliseconds) else milliseconds
+            self.now_ns += round(taken_ms * 1e6)
 
         return invoke
+
+    def visiting(self, *models, takes_s=0.01):
+        """A function from a position to a Visit of one turn; a model is a function of the number of its visit to ms."""
+
+        def visit(position):
+            number = sum(index == position for index, _ in self.visits)
+            self.visits.append((position, number))
+            canary_ms, at_s = self.canary_ms(self.now_s), self.now_s
+            guard = self.guard(at_s)
+            self.now_ns += round(takes_s * 1e9)
+            least_ms = models[position](number)
+            return Visit(at_s, [least_ms, least_ms * 2], [[least_ms, canary_ms]], guard)
+
+        return visit
+
+    def probe(self):
+        return self.canary_ms(self.now_s), self.guard(self.now_s)
 
 
 @pytest.fixture

@@ -1,104 +1,136 @@
 """The rounds on a machine whose time the test makes."""
 
-import gc
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from tflite_bench.gating import Reference
 from tflite_bench.job import Job
-from tflite_bench.rounds import InvokeError
-from tflite_bench.rounds import agree
-from tflite_bench.rounds import run_rounds
-from tflite_bench.rounds import summarize
-from tflite_bench.rounds import visit
+from tflite_bench.rounds import Rounds
 
 NEVER_NS = 10**18
+KNOWN = Reference(0.1, 0.5)
+ONE_VISIT = {"bursts": 1, "gap_ms": 0}
 
 
-def run(machine, job, *invokes, deadline_ns=NEVER_NS):
-    return run_rounds(invokes, job, np.random.default_rng(job.seed), machine.clock_ns, machine.sleep, deadline_ns)
+def rounds_of(machine, job, *models, num_visits=1, deadline_ns=NEVER_NS, reference=KNOWN, takes_s=0.01):
+    return Rounds(
+        job,
+        [num_visits] * len(models),
+        machine.visiting(*models, takes_s=takes_s),
+        machine.probe,
+        lambda: reference,
+        np.random.default_rng(job.seed),
+        machine.clock_ns,
+        machine.sleep,
+        deadline_ns,
+    )
 
 
-def test_stops_as_soon_as_all_agree(machine):
-    steady, late = machine.model("steady", lambda number: 1.0), machine.model("late", lambda n: {1: 3, 2: 2}.get(n, 1))
-    rounds = run(machine, Job(models=(), gap_ms=50), steady, late)
-    assert [entry["min_ms"] for entry in rounds[1]] == [3.0, 2.0, 1.0, 1.0]
-    assert [len(entries) for entries in rounds] == [4, 4]
-    assert machine.pauses_s == [0.05] * 3
+def steady(number):
+    return 1.0
+
+
+def test_only_who_does_not_agree_yet_is_visited_again(machine):
+    late = {0: 3.0, 1: 2.0}
+    entries = rounds_of(machine, Job((), **ONE_VISIT), steady, lambda number: late.get(number, 1.0)).run()
+    assert [len(each) for each in entries] == [3, 4]
+    assert [entry["min_ms"] for entry in entries[1]] == [3.0, 2.0, 1.0, 1.0]
 
 
 def test_goes_on_to_the_most_rounds_where_they_never_agree(machine):
-    rounds = run(machine, Job(models=(), max_rounds=6), machine.model("drifting", lambda number: 0.9**number))
-    assert len(rounds[0]) == 6
+    entries = rounds_of(machine, Job((), max_rounds=6, **ONE_VISIT), lambda number: 0.9**number).run()
+    assert len(entries[0]) == 6
 
 
-def test_every_round_visits_all_in_an_order_of_the_seed(machine):
-    models = [machine.model(name, lambda number: 1.0) for name in "abcdefgh"]
-    run(machine, Job(models=(), rounds=4, gap_ms=0), *models)
-    orders = [tuple(name for at, name in machine.visits if at == number) for number in range(4)]
-    assert all(sorted(order) == list("abcdefgh") for order in orders)
-    assert len(set(orders)) > 1
+def test_every_lap_visits_all_in_an_order_of_the_seed(machine):
+    job = Job((), gap_ms=0)
+    rounds_of(machine, job, *[steady] * 8, num_visits=6).run()
+    laps = [tuple(position for position, number in machine.visits if number == lap) for lap in range(18)]
+    assert all(sorted(lap) == list(range(8)) for lap in laps)
+    assert len(set(laps)) > 10
+    assert [number for _, number in machine.visits] == sorted(number for _, number in machine.visits)
     again = type(machine)()
-    run(again, Job(models=(), rounds=4, gap_ms=0), *(again.model(name, lambda number: 1.0) for name in "abcdefgh"))
+    rounds_of(again, job, *[steady] * 8, num_visits=6).run()
     assert again.visits == machine.visits
 
 
-def test_a_visit_lasts_the_burst_and_at_least_ten_invokes(machine):
-    job = Job(models=(), burst_ms=20, warmup=3)
-    assert len(visit(machine.model("fast", lambda number: 0.5), job, machine.clock_ns, NEVER_NS)) == 40
-    assert machine.now_ns == (40 + 3) * 500_000
-    assert len(visit(machine.model("slow", lambda number: 7.0), job, machine.clock_ns, NEVER_NS)) == 10
+def test_a_round_holds_its_visits(machine):
+    entries = rounds_of(machine, Job((), gap_ms=0), steady, num_visits=4).run()
+    assert [len(entry["bursts"]) for entry in entries[0]] == [4, 4, 4]
+    assert entries[0][1]["at_s"] == pytest.approx(0.04)
 
 
-def test_collector_rests_during_a_visit(machine):
-    seen = []
-    visit(lambda: seen.append(gc.isenabled()), Job(models=(), burst_ms=0, warmup=0), machine.clock_ns, NEVER_NS)
-    assert seen == [False] * 10
-    assert gc.isenabled()
+def test_models_of_few_visits_are_in_the_first_laps(machine):
+    job = Job((), gap_ms=0)
+    visit = machine.visiting(steady, steady)
+    rng = np.random.default_rng(0)
+    rounds = Rounds(job, [3, 1], visit, machine.probe, lambda: KNOWN, rng, machine.clock_ns, machine.sleep, NEVER_NS)
+    entries = rounds.run()
+    assert [len(entry["bursts"]) for entry in entries[0]] == [3, 3, 3]
+    assert [len(entry["bursts"]) for entry in entries[1]] == [1, 1, 1]
+
+
+def test_the_gap_lies_between_the_laps_and_others_use_it(machine):
+    job = Job((), gap_ms=120, bursts=6)
+    rounds_of(machine, job, steady, num_visits=6).run()
+    assert machine.pauses_s == [pytest.approx(0.01)] * 17
+    crowded = type(machine)()
+    rounds_of(crowded, job, steady, steady, steady, num_visits=6).run()
+    assert crowded.pauses_s == []
+
+
+def test_each_round_is_told_when_it_is_complete(machine):
+    told = []
+    rounds = rounds_of(machine, Job((), **ONE_VISIT), steady, steady)
+    rounds.run(lambda position, entry: told.append((position, entry["min_ms"])))
+    assert told == [(0, 1.0), (1, 1.0)] * 3
 
 
 def test_budget_ends_the_rounds_but_every_model_has_one(machine):
-    slow = [machine.model(name, lambda number: 1000.0) for name in "abc"]
-    rounds = run(machine, Job(models=(), warmup=0), *slow, deadline_ns=5 * 10**9)
-    assert [len(entries) for entries in rounds] == [1, 1, 1]
-    assert sorted(entries[0]["num_invokes"] for entries in rounds) == [1, 1, 5]
+    entries = rounds_of(machine, Job((), gap_ms=0), *[steady] * 3, num_visits=6, deadline_ns=5, takes_s=1.0).run()
+    assert [[len(entry["bursts"]) for entry in each] for each in entries] == [[1], [1], [1]]
 
 
-def test_failing_invoke_says_which(machine):
-    def broken():
-        raise RuntimeError("no kernel")
+def test_a_slow_phase_is_waited_out_and_the_visit_made_again(machine):
+    machine.canary_ms = lambda now_s: 0.2 if 0.015 < now_s < 3.0 else 0.1
+    entries = rounds_of(machine, Job((), **ONE_VISIT), steady, deadline_ns=60 * 10**9).run()
+    assert [entry["canary_ms"] for entry in entries[0]] == [0.1, 0.1, 0.1]
+    assert len(machine.visits) == 4
+    assert 3.0 < machine.now_s < 4.0
+    assert machine.pauses_s[:5] == [0.05, 0.1, 0.2, 0.4, 0.5]
 
-    with pytest.raises(InvokeError, match="RuntimeError: no kernel") as caught:
-        run(machine, Job(models=()), machine.model("a", lambda number: 1.0), broken)
-    assert caught.value.index == 1
+
+def test_a_slow_guard_is_waited_out_too(machine):
+    machine.guard = lambda now_s: 0.7 if now_s < 1.0 else 0.5
+    entries = rounds_of(machine, Job((), **ONE_VISIT), steady, deadline_ns=60 * 10**9).run()
+    assert [entry["bursts"][0]["guard"] for entry in entries[0]] == [0.5, 0.5, 0.5]
+
+
+def test_a_device_that_stays_slow_is_measured_as_it_is(machine):
+    machine.canary_ms = lambda now_s: 0.2
+    entries = rounds_of(machine, Job((), max_rounds=5, **ONE_VISIT), steady, deadline_ns=10 * 10**9).run()
+    assert len(entries[0]) == 5
+    assert 4.0 < sum(machine.pauses_s) < 5.0
+
+
+def test_without_a_canary_nothing_is_waited_for(machine):
+    machine.canary_ms, machine.guard = (lambda now_s: None), (lambda now_s: None)
+    rounds_of(machine, Job((), **ONE_VISIT), steady).run()
+    assert machine.pauses_s == []
+
+
+def test_a_model_that_fails_is_out_and_the_others_go_on(machine):
+    def broken(number):
+        if number == 1:
+            raise RuntimeError("no kernel")
+        return 1.0
+
+    rounds = rounds_of(machine, Job((), **ONE_VISIT), steady, broken, steady)
+    entries = rounds.run()
+    assert [len(each) for each in entries] == [3, 1, 3]
+    assert str(rounds.errors.pop(1)) == "no kernel"
+    assert rounds.errors == {}
 
 
 def test_nothing_to_visit(machine):
-    assert run(machine, Job(models=())) == []
-
-
-def test_summary():
-    summary = summarize([1_000_000 * value for value in range(1, 12)])
-    assert summary == {
-        "num_invokes": 11,
-        "min_ms": 1.0,
-        "p10_ms": 2.0,
-        "median_ms": 6.0,
-        "mean_ms": 6.0,
-        "p90_ms": 10.0,
-    }
-
-
-@given(st.lists(st.integers(1, 10**9), min_size=1))
-def test_summary_is_ordered(times_ns):
-    summary = summarize(times_ns)
-    assert min(times_ns) / 1e6 == summary["min_ms"] <= summary["p10_ms"] <= summary["median_ms"] <= summary["p90_ms"]
-
-
-def test_agreement_is_of_the_two_best():
-    rounds = [{"min_ms": value} for value in (5.0, 1.0, 1.02, 9.0)]
-    assert agree(rounds, 0.02)
-    assert not agree(rounds, 0.019)
-    assert not agree(rounds[:1], 1.0)
+    assert rounds_of(machine, Job(())).run() == []
