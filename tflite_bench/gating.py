@@ -24,7 +24,7 @@ from typing import NamedTuple
 # A canary that takes this much longer than its reference, as a share of it, is slow; a guard likewise. Under load the
 # guard lies within 10% of its reference; in the phases that it is there for, 40% above and more.
 GATE = 0.25
-GUARD_GATE = 0.2
+GUARD_GATE = 0.25
 
 
 class Reference(NamedTuple):
@@ -162,18 +162,19 @@ def headline_ms(rounds, reference):
 
 
 def spread_of_best(levels):
-    """How far the two least levels lie apart, as a share of the least.
+    """How far two rounds that confirm each other lie apart, as a share of the lesser.
+
+    They are neighbors in the lower half, the middle included: one lucky round does not stand in the way of all others.
 
     Args:
         levels: sequence of float.
 
     Returns:
-        float; infinity for fewer than two, which cannot confirm each other.
+        float; infinity for fewer than two.
     """
-    least = sorted(levels)[:2]
-    if len(least) < 2 or least[0] <= 0:
-        return math.inf
-    return least[1] / least[0] - 1.0
+    lower = sorted(levels)[: (len(levels) + 1) // 2 + 1]
+    shares = [lower[at] / lower[at - 1] - 1.0 for at in range(1, len(lower)) if lower[at - 1] > 0]
+    return min(shares, default=math.inf)
 
 
 def is_settled(rounds, reference, least_rounds, agree_within):
@@ -183,7 +184,7 @@ def is_settled(rounds, reference, least_rounds, agree_within):
         rounds: sequence of dict.
         reference: Reference.
         least_rounds: int, rounds it must have.
-        agree_within: float, share by which the two best may differ.
+        agree_within: float, share by which two of the best may differ.
 
     Returns:
         bool.

@@ -33,10 +33,10 @@ def pin(affinity):
         raise LimitError("`affinity` needs a system that can pin a process. Received: one that cannot. Pass null.")
     try:
         os.sched_setaffinity(0, affinity)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         usable = sorted(os.sched_getaffinity(0))
         raise LimitError(
-            f"`affinity` names CPUs that may be used: {usable}. Received: {list(affinity)} ({error.strerror})."
+            f"`affinity` names CPUs that may be used: {usable}. Received: {list(affinity)} ({getattr(error, 'strerror', error)})."
         ) from error
 
 
@@ -62,7 +62,7 @@ def limit_memory(num_bytes):
         if hard != resource.RLIM_INFINITY:
             bound = min(bound, hard)
         resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
-    except (ImportError, ValueError, OSError) as error:
+    except (ImportError, ValueError, OverflowError, OSError) as error:
         raise LimitError(
             f"`memory_limit_bytes` needs a system that bounds memory. Received: {error}. Pass null."
         ) from error

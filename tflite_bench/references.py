@@ -19,6 +19,7 @@ NAME = "canary.json"
 _FORMAT = 1
 # Slow jobs in a row after which the slow speed counts as the usual one.
 _SLOW_JOBS = 5
+_GUARD_CLEARLY = 0.08
 
 
 def key_of(sha256, environment):
@@ -82,9 +83,7 @@ def updated(entry, canary_ms, guard):
     """
     if entry is None or canary_ms * (1.0 + GATE) < entry["canary_ms"]:
         return {"canary_ms": canary_ms, "guard": guard, "slow_jobs": 0}
-    # NOTE: neighbors only ever raise the guard's ratio, so the least that was typical of a job is the device's own.
-    guards = [value for value in (guard, entry["guard"]) if value]
-    guard = min(guards) if guards else None
+    guard = _guard(entry["guard"], guard)
     if canary_ms <= entry["canary_ms"] * (1.0 + GATE):
         return {**entry, "guard": guard, "slow_jobs": 0}
     if entry["slow_jobs"] + 1 >= _SLOW_JOBS:
@@ -107,6 +106,13 @@ def write_references(lock, references):
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({"format": _FORMAT, "references": references}, file)
         os.replace(temporary, path)
+
+
+def _guard(known, guard):
+    """Neighbors only ever raise the guard's ratio: one that is clearly lower than what is known is the device's own."""
+    if known is None or (guard is not None and guard < known * (1.0 - _GUARD_CLEARLY)):
+        return guard
+    return known
 
 
 def _checked(entry):

@@ -31,7 +31,7 @@ class Visit:
         times_ms: list of float, each timed invoke of the model.
         turns: list of `[least_ms, canary_ms]`: the least of the model's invokes in a turn, and the mean of the canary's
             leasts before and after it (None without a canary).
-        guard: float, the guard in canaries, mean of before and after. Defaults to `None`, without one.
+        guard: float, the guard in canaries, the lesser of before and after. Defaults to `None`, without one.
     """
 
     at_s: float
@@ -110,7 +110,8 @@ class _Burst:
             if self._is_late():
                 break
         guards.append(self._canaries.guard(before_ms))
-        visit.guard = None if None in guards else sum(guards) / 2
+        # NOTE: a phase that counts lasts longer than a visit; what shows on one side only is a moment's interruption.
+        visit.guard = None if None in guards else min(guards)
 
     def _turn(self, turn_ms):
         clock_ns, invoke, times_ms = self._clock_ns, self._invoke, []

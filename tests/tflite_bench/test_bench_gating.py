@@ -30,8 +30,8 @@ def test_a_turn_is_worth_its_time_in_canaries():
         (0.125, None, True),
         (0.126, None, False),
         (0.05, None, True),
-        (0.1, 0.6, True),
-        (0.1, 0.61, False),
+        (0.1, 0.62, True),
+        (0.1, 0.63, False),
         (None, None, True),
         (None, 9.0, False),
     ],
@@ -77,6 +77,8 @@ def test_headline_is_the_median_of_all_accepted_turns():
 
 def test_two_best_confirm_each_other():
     assert gating.spread_of_best([5.0, 1.0, 1.5]) == 0.5
+    assert gating.spread_of_best([1.0, 1.5, 1.5]) == gating.spread_of_best([1.0, 2.0, 3.0, 3.0, 3.0, 3.0]) == 0.0
+    assert gating.spread_of_best([1.0, 1.5, 3.0, 3.0]) == 0.5
     assert gating.spread_of_best([1.0]) == gating.spread_of_best([]) == gating.spread_of_best([0.0, 1.0]) == math.inf
 
 

@@ -32,6 +32,8 @@ def test_not_pinned():
 def test_no_such_cpu():
     with pytest.raises(limits.LimitError, match=r"names CPUs that may be used: \[0.*Received: \[100000\]"):
         limits.pin((100000,))
+    with pytest.raises(limits.LimitError, match=r"names CPUs that may be used: \[0.*Received: \[1000000000000\]"):
+        limits.pin((10**12,))
 
 
 def test_a_system_that_cannot_pin(monkeypatch):

@@ -83,7 +83,9 @@ def test_a_device_slow_for_five_jobs_sets_it_anew():
     assert updated(entry, 0.2, 0.5) == {"canary_ms": 0.2, "guard": 0.5, "slow_jobs": 0}
 
 
-def test_the_guard_is_the_least_there_was():
+def test_a_guard_clearly_lower_is_the_device_itself():
+    assert updated(ENTRY, 0.1, 0.47)["guard"] == updated(ENTRY, 0.1, 0.9)["guard"] == 0.5
+    assert updated(ENTRY, 0.1, None)["guard"] == 0.5
     assert updated(ENTRY, 0.1, 0.45)["guard"] == 0.45
     assert updated({**ENTRY, "guard": None}, 0.1, 0.45)["guard"] == 0.45
     assert updated({**ENTRY, "guard": None}, 0.1, None)["guard"] is None

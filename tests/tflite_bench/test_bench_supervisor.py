@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pathlib
 import sys
 
 import pytest
@@ -208,7 +209,7 @@ def test_real_files_that_crash_the_real_runtime(model_path, tmp_path):
         pytest.skip(f"{answer['environment']['runtime_version']} does not crash at these files")
     assert [model["status"] for model in crashed] == ["crashed:SIGSEGV"] * 2
     assert statuses([good, also_good]) == [("ok", 3)] * 2
-    assert crashed[0]["sha256"] == hashlib.sha256(open(paths[1], "rb").read()).hexdigest()
+    assert crashed[0]["sha256"] == hashlib.sha256(pathlib.Path(paths[1]).read_bytes()).hexdigest()
 
 
 def test_a_real_model_that_gets_no_memory(model_path):
