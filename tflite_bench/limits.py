@@ -36,7 +36,7 @@ def pin(affinity):
     except (OSError, OverflowError) as error:
         usable = sorted(os.sched_getaffinity(0))
         raise LimitError(
-            f"`affinity` names CPUs that may be used: {usable}. Received: {list(affinity)} ({getattr(error, 'strerror', error)})."
+            f"`affinity` names CPUs that may be used: {usable}. Received: {list(affinity)} ({error.args[-1]})."
         ) from error
 
 
