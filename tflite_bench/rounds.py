@@ -5,8 +5,9 @@ from __future__ import annotations
 from tflite_bench.gating import is_settled
 from tflite_bench.visits import summarize
 
-# The share of the time that may be spent on waiting for a device that is slow just now.
-_WAITING_SHARE = 0.4
+# What may be spent on waiting for a device that is slow just now: so much for a job and for each of its models, and no
+# more than a share of the time. Such phases were seen to last from half a second to 24.
+_WAITING_S, _WAITING_OF_MODEL_S, _WAITING_SHARE = 0.4, 0.4, 0.4
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 # What a visit that is made again counts for, so that there is an end to it.
 _VISIT_AGAIN_NS = 50_000_000
@@ -45,7 +46,8 @@ class Rounds:
         self._clock_ns = clock_ns
         self._sleep = sleep
         self._deadline_ns = deadline_ns
-        self._waiting_ns = int(_WAITING_SHARE * max(deadline_ns - clock_ns(), 0))
+        waiting_s = _WAITING_S + _WAITING_OF_MODEL_S * len(self._num_visits)
+        self._waiting_ns = int(min(waiting_s * 1e9, _WAITING_SHARE * max(deadline_ns - clock_ns(), 0)))
         self._last_lap_ns = None
         self.entries = [[] for _ in self._num_visits]
         self.errors = {}

@@ -40,7 +40,7 @@ class DeviceMeter:
         num_threads: int, threads of the interpreter. Defaults to `1`.
         rounds: int, least number of rounds, at least 3. Defaults to `3`.
         max_rounds: int, most rounds, spent while the two best do not agree. Defaults to `12`.
-        burst_ms: float, time of one visit to one file. Defaults to `20.0`.
+        burst_ms: float, time of the invokes of a round to one file. Defaults to `20.0`.
         gap_ms: float, pause between rounds, which lets a neighbor's burst pass. Defaults to `100.0`.
         timeout_s: float, seconds a job may take once it has the device to itself. Defaults to `120.0`.
         lock_timeout_s: float, seconds to wait for another search to leave the device. Defaults to `300.0`.

@@ -3,10 +3,10 @@
 Pure functions of what `tflite_bench` answers; which turns count and what they are worth is told in its `gating`.
 
 Why the headline is a median of levels and not the least time of all. The least time is the luck of one moment: on a
-virtual machine whose host raised its clock by 30% for a few milliseconds now and then, the minima of five processes
-differed by 17% (median over 104 files; 90th percentile 22%), their medians by 1.3% (3%), while both cores were busy.
-The median over turns of the least time in a turn of under a millisecond, in units of the canary that runs before and
-after it, differed by 0.7% (1.5%), and ordered 40 random networks the same way in all five.
+virtual machine whose host raised its clock by up to 30% for a few milliseconds now and then, with both cores busy, the
+minima of five processes differed by 24% (median over 104 files; 90th percentile 30%), and their medians by 4% (9%). The
+median over turns of the least time in a turn of half a millisecond, in units of the canary that runs before and after
+it, differed by 0.8% (1.7%), and ordered 40 random networks the same way (`tests/benchmarks/bench_repeatability.py`).
 """
 
 from __future__ import annotations
