@@ -17,7 +17,8 @@ COMMANDS = re.findall(r"^(hwkeras [^#\n]+)", "\n".join(re.findall(r"```sh\n(.*?)
 
 def test_there_is_something_to_run():
     assert len(BLOCKS) == 3
-    assert {shlex.split(command)[1] for command in COMMANDS} == {"search", "verify", "bench", "analyze", "report"}
+    named = {shlex.split(command)[1] for command in COMMANDS}
+    assert named == {"search", "verify", "bench", "profile", "analyze", "devices", "boards", "report"}
 
 
 @pytest.mark.slow

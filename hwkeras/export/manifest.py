@@ -199,7 +199,7 @@ def recorded_measurement(content):
     entry = content.get("measurement")
     try:
         return None if entry is None else Measurement.from_json(entry)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, UserError) as error:
         raise UserError(f"A manifest's measurement must be one. Received: a broken one ({error}).") from error
 
 

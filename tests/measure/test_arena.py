@@ -1,6 +1,8 @@
 """TFLite-Micro's arena in a child process: the real one where it is installed, and each way it can end."""
 
 import importlib.util
+import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -11,6 +13,7 @@ from hwkeras.measure.analysis import analyze
 from hwkeras.measure.arena import tflm_arena
 from hwkeras.measure.child import ChildResult
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSTALLED = importlib.util.find_spec("tflite_micro") is not None
 needs_tflite_micro = pytest.mark.skipif(not INSTALLED, reason="tflite-micro is not installed")
 # Where the planner leaves gaps, aligns to 16 bytes or adds scratch memory of a kernel, the head exceeds the peak.
@@ -109,9 +112,13 @@ def test_a_corrupt_file_never_reaches_the_child(monkeypatch):
         tflm_arena(b"not a model at all")
 
 
-def test_nothing_of_it_is_imported_here(real_file):
-    tflm_arena(real_file("tflm/hello_world_int8.tflite"))
-    assert "tflite_micro" not in sys.modules
+def test_nothing_of_it_is_imported_here(real_file, tmp_path):
+    # In a process of its own: other tests of the same run import it.
+    (tmp_path / "model.tflite").write_bytes(real_file("tflm/hello_world_int8.tflite"))
+    program = "import sys; from hwkeras.measure import tflm_arena; tflm_arena(sys.argv[1]); "
+    command = [sys.executable, "-c", f"{program}print('tflite_micro' in sys.modules)", str(tmp_path / "model.tflite")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_last_words_of_a_silent_crash():
