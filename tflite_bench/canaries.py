@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pathlib
 import statistics
 
 from tflite_bench.gating import Reference
 from tflite_bench.gating import typical
+from tflite_bench.references import key_of
+from tflite_bench.references import reference_of
+from tflite_bench.subjects import Subject
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 PATHS = (os.path.join(_FOLDER, "canary.tflite"), os.path.join(_FOLDER, "canary_int8.tflite"))
@@ -85,14 +89,15 @@ class Canaries:
         guards = [self.guard(each_ms) for each_ms in canary_ms]
         return tuple(None if None in values else statistics.median(values) for values in (canary_ms, guards))
 
-    def note(self, visit):
+    def note(self, canary_ms, guard):
         """Takes account of a visit.
 
         Args:
-            visit: Visit.
+            canary_ms: float, median of the canary; None without one.
+            guard: float, the guard in canaries; None without one.
         """
-        self._canary_ms.append(visit.canary_ms)
-        self._guards.append(visit.guard)
+        self._canary_ms.append(canary_ms)
+        self._guards.append(guard)
 
     def to_json(self):
         """What the answer says of them.
@@ -121,3 +126,24 @@ class Canaries:
             invoke()
             times_ns.append(self._clock_ns() - begin_ns)
         return min(times_ns) / 1e6
+
+
+def canaries_of(runtime, environment, references, seed, rng, clock_ns):
+    """The canaries of this folder, and what is known of them on this device.
+
+    Args:
+        runtime: Runtime.
+        environment: dict, see `references.key_of`.
+        references: dict, see `references.read_references`.
+        seed: int, of the inputs.
+        rng: np.random.Generator, of their places in memory.
+        clock_ns: callable that returns nanoseconds as int.
+
+    Returns:
+        Canaries.
+    """
+    # NOTE: the guard may be absent, where a folder was copied without it.
+    contents = [pathlib.Path(path).read_bytes() for path in PATHS if os.path.exists(path)]
+    canaries = Canaries([Subject(content, runtime, 1, seed, rng) for content in contents], clock_ns)
+    canaries.known = reference_of(references.get(key_of(str(canaries.sha256), environment)))
+    return canaries

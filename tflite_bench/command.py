@@ -125,7 +125,7 @@ def _profile(options):
 
     with device_lock(options.lock, Job.lock_seconds), stdout_kept_for_the_answer() as stdout:
         try:
-            profile = profile_model(options.profile, num_threads=options.threads, seed=options.seed)
+            profile = profile_model(options.profile, options.threads, seed=options.seed, lock=options.lock)
         # NOTE: a file that is absent or that the runtime refuses, in whatever way.
         except Exception as error:  # noqa: BLE001
             raise JobError(f"The model must run. Received: {type(error).__name__}: {error}") from error

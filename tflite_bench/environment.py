@@ -34,6 +34,26 @@ def describe_machine():
     }
 
 
+def describe_runtime(runtime):
+    """What runs the models, and where it may run.
+
+    Args:
+        runtime: Runtime.
+
+    Returns:
+        dict: `runtime`, `runtime_version`, `affinity` (list of int, the CPUs), `num_usable_cores`; None for what the
+        system does not tell.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cpus = sorted(os.sched_getaffinity(0)) if has_affinity else None
+    return {
+        "runtime": runtime.name,
+        "runtime_version": runtime.version,
+        "affinity": cpus,
+        "num_usable_cores": None if cpus is None else len(cpus),
+    }
+
+
 def describe_state():
     """What changes while it runs.
 

@@ -7,7 +7,7 @@ from tflite_bench.visits import summarize
 
 # What may be spent on waiting for a device that is slow just now: so much for a job and for each of its models, and no
 # more than a share of the time. Such phases were seen to last from half a second to 24.
-_WAITING_S, _WAITING_OF_MODEL_S, _WAITING_SHARE = 0.4, 0.4, 0.4
+_WAITING_S, _WAITING_OF_MODEL_S, _WAITING_SHARE = 0.0, 0.4, 0.4
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 # What a visit that is made again counts for, so that there is an end to it.
 _VISIT_AGAIN_NS = 50_000_000

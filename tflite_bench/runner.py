@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import pathlib
 import sys
 import time
 
 import numpy as np
 
 from tflite_bench import limits
-from tflite_bench import references
-from tflite_bench.canaries import PATHS
 from tflite_bench.canaries import Canaries
+from tflite_bench.canaries import canaries_of
+from tflite_bench.environment import describe_runtime
 from tflite_bench.job import Job
 from tflite_bench.rounds import Rounds
 from tflite_bench.runtimes import RuntimeMissing
@@ -86,7 +86,7 @@ class Segment:
 
     def run(self):
         """Times all, and tells of it."""
-        facts = _facts(self._runtime)
+        facts = describe_runtime(self._runtime)
         self._emit(ready=facts)
         if self._job.canary:
             self._open_canaries({**self._order["environment"], **facts})
@@ -97,14 +97,9 @@ class Segment:
         self._emit(done={"canary": self._canaries.to_json()})
 
     def _open_canaries(self, environment):
-        # NOTE: the guard may be absent, where a folder was copied without it.
-        subjects = [self._subject(_read(path), num_threads=1) for path in PATHS if os.path.exists(path)]
-        self._canaries = Canaries(subjects, self._clock_ns)
-        key = references.key_of(str(self._canaries.sha256), environment)
-        self._canaries.known = references.reference_of(self._order["references"].get(key))
-
-    def _subject(self, content, num_threads):
-        return Subject(content, self._runtime, num_threads, self._job.seed, self._rng)
+        self._canaries = canaries_of(
+            self._runtime, environment, self._order["references"], self._job.seed, self._rng, self._clock_ns
+        )
 
     def _look_at_all(self):
         """The models that run, as a list of (index, Subject, visits a round)."""
@@ -112,7 +107,7 @@ class Segment:
         for index in self._order["indices"]:
             self._emit(hand=index)
             try:
-                content = _read(self._job.models[index])
+                content = pathlib.Path(self._job.models[index]).read_bytes()
                 identity = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
                 self._emit(fields=[index, identity])
                 told = first_look(content, self._runtime, self._job, self._clock_ns)
@@ -121,7 +116,8 @@ class Segment:
                 self._end(index, error)
                 continue
             self._emit(fields=[index, told])
-            subjects.append((index, self._subject(content, self._job.num_threads), num_visits(told, self._job)))
+            subject = Subject(content, self._runtime, self._job.num_threads, self._job.seed, self._rng)
+            subjects.append((index, subject, num_visits(told, self._job)))
         return subjects
 
     def _run_rounds(self, subjects):
@@ -151,7 +147,7 @@ class Segment:
             interpreter.invoke, self._canaries, burst_ms, self._job.warmup, self._clock_ns, self._begin_ns,
             self._deadline_ns,
         )  # fmt: skip
-        self._canaries.note(visited)
+        self._canaries.note(visited.canary_ms, visited.guard)
         return visited
 
     def _end(self, index, error):
@@ -160,19 +156,3 @@ class Segment:
             self._emit(ended=[index, "out_of_memory", f"{limits.out_of_memory(self._job.memory_limit_bytes)} {said}"])
         else:
             self._emit(ended=[index, "error", said])
-
-
-def _read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _facts(runtime):
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cpus = sorted(os.sched_getaffinity(0)) if has_affinity else None
-    return {
-        "runtime": runtime.name,
-        "runtime_version": runtime.version,
-        "affinity": cpus,
-        "num_usable_cores": None if cpus is None else len(cpus),
-    }

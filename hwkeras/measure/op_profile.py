@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
@@ -23,10 +24,11 @@ from hwkeras.measure.prefixes import prefixes
 METHODS = ("auto", "profiler", "difference")
 # How far the sum of the operators may lie from the latency before it is said.
 _NEAR = 0.15
-# A neighbor slows a profile or a latency, and the least of several is the true one. As many are taken of both, whatever
-# they are: to go on until they agree would make any coverage look good.
+# A neighbor may slow a profile or a latency, and the median of several is near the true one. As many are taken of both,
+# whatever they are: to go on until they agree would make any coverage look good.
 _NUM_ATTEMPTS = 3
-_TIMEOUT_S = 120.0
+# What a profile may take, once the program has the lock of the device; that long it waits for it.
+_TIMEOUT_S, _LOCK_TIMEOUT_S = 120.0, 300.0
 _PROFILE_VERSION = 1
 
 
@@ -104,14 +106,16 @@ def _by_profiler(flatbuffer, meter):
     for _ in range(_NUM_ATTEMPTS):
         latencies_ms.append(_latency_ms(meter.measure([flatbuffer])[0], "The file"))
         answers.append(_answer(device, flatbuffer, meter.num_threads))
-    return min(answers, key=lambda answer: answer["total_ms"])["ops"], min(latencies_ms)
+    answers.sort(key=lambda answer: answer["total_ms"])
+    return answers[_NUM_ATTEMPTS // 2]["ops"], statistics.median(latencies_ms)
 
 
 def _answer(device, flatbuffer, num_threads):
     """What the program on the device tells; the file and the program are there once they were sent."""
     folder, path = device.put_folder(bench_files()), device.put(flatbuffer, ".tflite")
-    command = (getattr(device, "python", "python3"), f"{folder}/{NAME}", "--profile", path, "--threads")
-    child = device.run((*command, str(num_threads)), "", _TIMEOUT_S)
+    command = (getattr(device, "python", "python3"), f"{folder}/{NAME}", "--profile", path)
+    options = ("--threads", str(num_threads), "--lock", f"{device.folder}/lock")
+    child = device.run((*command, *options), "", _TIMEOUT_S + _LOCK_TIMEOUT_S)
     if child.timed_out or child.signal_name:
         how = child.signal_name or f"no answer within {_TIMEOUT_S:g} s"
         raise _NoProfile(

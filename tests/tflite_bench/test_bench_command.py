@@ -126,7 +126,7 @@ def test_profile_prints_one_line(bench, model_path, tmp_path):
 
 
 def test_a_profile_that_fails_is_one_line(monkeypatch, capsys):
-    def fail(path, num_threads, seed):
+    def fail(path, num_threads, seed, lock):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr("tflite_bench.profiling.profile_model", fail)

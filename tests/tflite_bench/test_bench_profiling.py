@@ -9,9 +9,14 @@ import sys
 
 import pytest
 
+from tflite_bench import profiling
+from tflite_bench.gating import Reference
 from tflite_bench.kernels import owners
 from tflite_bench.kernels import partitions
+from tflite_bench.litert_profiler import NODE
+from tflite_bench.litert_profiler import Event
 from tflite_bench.litert_profiler import ProfilerMissing
+from tflite_bench.litert_profiler import Run
 from tflite_bench.litert_profiler import find_library
 from tflite_bench.litert_profiler import open_library
 from tflite_bench.operators import Operator
@@ -87,6 +92,72 @@ def test_without_the_library_the_reason_is_the_answer(model_path, tmp_path):
     answer = profile_model(str(model_path), library=str(tmp_path / "libLiteRt.so"))
     assert answer["method"] is None and answer["ops"] == [] and answer["invoke_ms"] is None
     assert answer["message"].startswith("The library of the profiler must load. Received: ")
+
+
+class MadeUpDevice:
+    """A model that takes 100 microseconds, and a canary that takes 1 ms, times the slowdown of the visit."""
+
+    reference = Reference(1.0, None)
+
+    def __init__(self, slowdowns):
+        self.slowdowns = iter(slowdowns)
+        self.slowdown = None
+        self.num_profiled = 0
+        self.noted = []
+
+    def open_for_visit(self):
+        self.slowdown = next(self.slowdowns)
+
+    def canary_ms(self):
+        return 1.0 * self.slowdown
+
+    def guard(self, canary_ms):
+        return None
+
+    def note(self, canary_ms, guard):
+        self.noted.append(canary_ms)
+
+    def run(self):
+        pass
+
+    def profiled_runs(self, num_runs):
+        for excess_us in range(num_runs):
+            self.num_profiled += 1
+            yield Run([Event(NODE, "Convolution", 0, 0, round(100 * self.slowdown) + 50 * excess_us)], 300)
+
+
+@pytest.fixture
+def profile_on(monkeypatch, model_path):
+    def profile(device, **options):
+        monkeypatch.setattr(profiling, "find_library", lambda: None)
+        monkeypatch.setattr(profiling, "open_library", lambda path: None)
+        monkeypatch.setattr(profiling, "ProfiledModel", lambda *how: device)
+        monkeypatch.setattr(profiling, "canaries_of", lambda *known: device)
+        return profiling.profile_model(str(model_path), sleep=lambda seconds: None, **options)
+
+    return profile
+
+
+def test_times_are_those_at_the_usual_speed(profile_on):
+    device = MadeUpDevice([1.0, 1.2, 0.8, 1.1, 0.9])
+    answer = profile_on(device, num_runs=150)
+    assert answer["total_ms"] == pytest.approx(0.1) and answer["num_runs"] == device.num_profiled == 150
+    assert device.noted == [1.0, 1.2, 0.8, 1.1, 0.9]
+
+
+def test_a_slow_phase_does_not_count(profile_on):
+    # The canary is slow by half there, and the model by ever more.
+    device = MadeUpDevice([1.0, 1.5, 1.5, 1.5, 1.5])
+    device.reference = Reference(1.0, None)
+    device.profiled_runs = lambda num_runs: iter(
+        [Run([Event(NODE, "Convolution", 0, 0, 100 if device.slowdown == 1.0 else 900)], 1000)] * num_runs
+    )
+    assert profile_on(device)["total_ms"] == pytest.approx(0.1)
+
+
+def test_late_there_are_still_five_turns(profile_on):
+    answer = profile_on(MadeUpDevice([1.0] * 5), max_seconds=0.0)
+    assert answer["num_runs"] == 15 and answer["total_ms"] == pytest.approx(0.1)
 
 
 def test_a_library_without_the_functions():

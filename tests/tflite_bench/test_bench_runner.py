@@ -8,10 +8,12 @@ import json
 import numpy as np
 import pytest
 
+from tflite_bench import canaries
 from tflite_bench import runner
 from tflite_bench import runtimes
 from tflite_bench import subjects
 from tflite_bench.environment import describe_machine
+from tflite_bench.environment import describe_runtime
 from tflite_bench.environment import describe_state
 from tflite_bench.environment import oom_kills
 from tflite_bench.environment import resident_bytes
@@ -134,7 +136,7 @@ def test_no_models_tell_the_runtime():
 def test_what_is_known_of_the_device_is_the_reference(model_path):
     runtime = find_runtime()
     canary = run(Job((), **QUICK), runtime)[-1]["done"]["canary"]
-    environment = {"governor": None, **runner._facts(runtime)}
+    environment = {"governor": None, **describe_runtime(runtime)}
     entry = {"canary_ms": 1000.0, "guard": 500.0, "slow_jobs": 0}
     events = run(Job((str(model_path),), **QUICK), runtime, {key_of(canary["sha256"], environment): entry})
     told = events[-1]["done"]["canary"]
@@ -143,7 +145,7 @@ def test_what_is_known_of_the_device_is_the_reference(model_path):
 
 
 def test_a_folder_without_a_guard_still_has_a_canary(model_path, monkeypatch):
-    monkeypatch.setattr(runner, "PATHS", (runner.PATHS[0], "/nowhere"))
+    monkeypatch.setattr(canaries, "PATHS", (canaries.PATHS[0], "/nowhere"))
     canary = run(Job((str(model_path),), **QUICK), find_runtime())[-1]["done"]["canary"]
     assert canary["best_ms"] > 0 and canary["guard"] is None
 

@@ -127,7 +127,7 @@ def test_what_canaries_tell(machine):
     told = Canaries([Subject(None), Subject(None, b"guard")], machine.clock_ns)
     assert told.to_json()["best_ms"] is None
     for canary_ms in (0.3, 0.1, 0.2):
-        told.note(Visit(0.0, [1.0], [[1.0, canary_ms]], guard=canary_ms * 5))
+        told.note(canary_ms, canary_ms * 5)
     figures = told.to_json()
     assert len(figures.pop("sha256")) == 64
     assert figures == {
