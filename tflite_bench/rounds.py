@@ -5,9 +5,10 @@ from __future__ import annotations
 from tflite_bench.gating import is_settled
 from tflite_bench.visits import summarize
 
-# What may be spent on waiting for a device that is slow just now: so much for a job and for each of its models, and no
-# more than a share of the time. Such phases were seen to last from half a second to 24.
-_WAITING_S, _WAITING_OF_MODEL_S, _WAITING_SHARE = 0.0, 0.4, 0.4
+# What may be spent beyond the least rounds: on waiting for a device that is slow just now, so much for a job and each of
+# its models, but no more than a share of the time; on further rounds what is left of it, and no less than so many times
+# what the least rounds took. Slow phases were seen to last from half a second to 24, and more.
+_PATIENCE_S, _PATIENCE_OF_MODEL_S, _WAITING_SHARE, _FURTHER = 0.35, 0.15, 0.4, 1.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 # What a visit that is made again counts for, so that there is an end to it.
 _VISIT_AGAIN_NS = 50_000_000
@@ -46,8 +47,8 @@ class Rounds:
         self._clock_ns = clock_ns
         self._sleep = sleep
         self._deadline_ns = deadline_ns
-        waiting_s = _WAITING_S + _WAITING_OF_MODEL_S * len(self._num_visits)
-        self._waiting_ns = int(min(waiting_s * 1e9, _WAITING_SHARE * max(deadline_ns - clock_ns(), 0)))
+        patience_s = _PATIENCE_S + _PATIENCE_OF_MODEL_S * len(self._num_visits)
+        self._waiting_ns = int(min(patience_s * 1e9, _WAITING_SHARE * max(deadline_ns - clock_ns(), 0)))
         self._last_lap_ns = None
         self.entries = [[] for _ in self._num_visits]
         self.errors = {}
@@ -61,7 +62,12 @@ class Rounds:
         Returns:
             list of list of dict, `entries`.
         """
-        for _ in range(self._job.max_rounds):
+        begin_ns, all_waiting_ns = self._clock_ns(), self._waiting_ns
+        for number in range(self._job.max_rounds):
+            if number == self._job.rounds:
+                least_ns = self._clock_ns() - begin_ns - (all_waiting_ns - self._waiting_ns)
+                further_ns = max(self._waiting_ns, int(_FURTHER * least_ns))
+                self._deadline_ns = min(self._deadline_ns, self._clock_ns() + further_ns)
             open_indices = self._unsettled()
             if not open_indices or (self._is_late() and all(self.entries[index] for index in open_indices)):
                 break
@@ -109,7 +115,7 @@ class Rounds:
         pause_s = _SHORTEST_PAUSE_S
         while self._is_slow(*self._probe()) and self._waiting_ns > 0 and not self._is_late():
             begin_ns = self._clock_ns()
-            self._sleep(pause_s)
+            self._sleep(min(pause_s, self._waiting_ns / 1e9))
             self._waiting_ns -= self._clock_ns() - begin_ns
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         self._waiting_ns -= _VISIT_AGAIN_NS
