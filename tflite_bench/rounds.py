@@ -5,7 +5,7 @@ from __future__ import annotations
 from tflite_bench.gating import is_settled
 from tflite_bench.visits import summarize
 
-# What may be spent beyond the least rounds: on waiting for a device that is slow just now, so much for a job and each of
+# What may be spent beyond the least rounds: on waiting for a device that is slow just now, so much a job and each of
 # its models, but no more than a share of the time; on further rounds what is left of it, and no less than so many times
 # what the least rounds took. Slow phases were seen to last from half a second to 24, and more.
 _PATIENCE_S, _PATIENCE_OF_MODEL_S, _WAITING_SHARE, _FURTHER = 0.35, 0.15, 0.4, 1.0
