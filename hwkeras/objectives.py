@@ -1,9 +1,14 @@
-"""What is wanted of a model: metrics with their unit and direction, objectives, limits. Frozen values."""
+"""What is wanted of a model: metrics with their unit and direction, objectives, limits. Frozen values.
+
+A search may ask for several devices at once. What is measured on a device other than the first carries its name:
+`latency_ms@pi4`, or in a limit `latency@pi4=8ms`.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from dataclasses import replace
 
 from hwkeras.errors import UserError
 from hwkeras.units import format_quantity
@@ -20,6 +25,7 @@ class Metric:
         direction: `"min"` or `"max"`, which way is better.
         limit_name: str, how a limit on it is written (`latency=5ms`).
         is_static: bool, whether it is known before training. Defaults to `True`.
+        is_per_device: bool, whether it differs between devices; else it is read off the file. Defaults to `False`.
     """
 
     name: str
@@ -27,21 +33,75 @@ class Metric:
     direction: str
     limit_name: str
     is_static: bool = True
+    is_per_device: bool = False
 
 
-METRICS = {
-    metric.name: metric
+class _Metrics(dict):
+    """Metrics by name; a name may end in `@` and a device. Iterating gives those without a device."""
+
+    def __missing__(self, name):
+        base, device = split_device(name)
+        if not device or base not in self.keys() or not self[base].is_static:
+            raise KeyError(name)
+        return replace(self[base], name=name, limit_name=on_device(self[base].limit_name, device))
+
+    def __contains__(self, name):
+        return self.get(name) is not None
+
+    def get(self, name, default=None):
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+def split_device(name):
+    """Takes the device off a name.
+
+    Args:
+        name: str, such as `"latency_ms"` or `"latency_ms@pi4"`.
+
+    Returns:
+        tuple of the name without a device, and the device or None.
+    """
+    base, at, device = str(name).partition("@")
+    return base, device if at else None
+
+
+def on_device(name, device):
+    """The name of a metric on a device.
+
+    Args:
+        name: str.
+        device: str, or None for the first device of a search.
+
+    Returns:
+        str: `"latency_ms@pi4"`, or the name as it is.
+    """
+    return name if device is None else f"{name}@{device}"
+
+
+METRICS = _Metrics(
+    (metric.name, metric)
     for metric in (
         Metric("accuracy", "fraction", "max", "accuracy", is_static=False),
-        Metric("latency_ms", "ms", "min", "latency"),
+        Metric("latency_ms", "ms", "min", "latency", is_per_device=True),
         Metric("size_bytes", "bytes", "min", "size"),
         Metric("peak_ram_bytes", "bytes", "min", "peak_ram"),
         Metric("macs", "count", "min", "macs"),
         Metric("params", "count", "min", "params"),
-        Metric("energy_mj", "mJ", "min", "energy"),
+        Metric("energy_mj", "mJ", "min", "energy", is_per_device=True),
+        Metric("p90_ms", "ms", "min", "p90", is_per_device=True),
     )
-}
+)
 _BY_LIMIT_NAME = {metric.limit_name: metric for metric in METRICS.values()}
+
+
+def _find(name):
+    """The metric of a name as a metric or as a limit, with or without a device; None for another word."""
+    base, device = split_device(name)
+    metric = _BY_LIMIT_NAME.get(base)
+    return METRICS.get(on_device(metric.name, device) if metric is not None else name)
 
 
 @dataclass(frozen=True)
@@ -74,8 +134,9 @@ class Objective:
         """Reads an objective from its name.
 
         Args:
-            spec: str name of a metric; or `"val_auc:max"` for one of Keras' own; or an `Objective`; or any
-                object with `name` and `direction` (a `keras_tuner.Objective`).
+            spec: str name of a metric, on a device if it says so (`"latency_ms"`, `"latency@pi4"`); or `"val_auc:max"`
+                for one of Keras' own; or an `Objective`; or any object with `name` and `direction` (a
+                `keras_tuner.Objective`).
 
         Returns:
             Objective.
@@ -87,13 +148,12 @@ class Objective:
             return spec
         if hasattr(spec, "name") and hasattr(spec, "direction"):
             return cls(spec.name, spec.direction)
+        metric = _find(str(spec))
+        if metric is not None:
+            return cls(metric.name, metric.direction)
         name, _, direction = str(spec).partition(":")
         if direction:
             return cls(name, direction)
-        if name in METRICS:
-            return cls(name, METRICS[name].direction)
-        if name in _BY_LIMIT_NAME:
-            return cls(_BY_LIMIT_NAME[name].name, _BY_LIMIT_NAME[name].direction)
         if name.startswith("val_") and name.endswith(("accuracy", "loss")):
             return cls(name, "min" if name.endswith("loss") else "max")
         raise UserError(
@@ -137,9 +197,14 @@ class Limit:
         if not math.isfinite(self.bound) or self.bound <= 0:
             raise UserError(f"`bound` must be positive and finite. Received: bound={self.bound!r}.")
 
+    @property
+    def device(self):
+        """str, the device it is on; None for the first of a search, and for what is read off the file."""
+        return split_device(self.metric)[1]
+
     @classmethod
     def parse(cls, spec):
-        """Reads `"latency=5ms"`, `"size=200KiB"`, `"peak_ram=96KiB"`, `"macs=3M"`, `"accuracy=0.9"`.
+        """Reads `"latency=5ms"`, `"size=200KiB"`, `"peak_ram=96KiB"`, `"macs=3M"`, `"accuracy=0.9"`, `"p90@pi4=8ms"`.
 
         Args:
             spec: str, or a `Limit`, which is returned as it is.
@@ -152,9 +217,8 @@ class Limit:
         """
         if isinstance(spec, cls):
             return spec
-        name, equals, quantity = str(spec).partition("=")
-        name = name.strip()
-        metric = _BY_LIMIT_NAME.get(name) or METRICS.get(name)
+        name, equals, quantity = str(spec).rpartition("=")  # the address of a device may hold another one
+        metric = _find(name.strip())
         if not equals or metric is None:
             raise UserError(
                 f"A limit is written NAME=QUANTITY with NAME one of {', '.join(_BY_LIMIT_NAME)}, such as "
@@ -175,9 +239,12 @@ class Limit:
         Returns:
             float: 0.0 inside, and where the metric is not (yet) known; positive outside; infinity for NaN.
         """
-        if metrics.get(self.metric) is None:
+        value = metrics.get(self.metric)
+        if value is None and not METRICS[self.metric].is_per_device:
+            value = metrics.get(split_device(self.metric)[0])  # a file is as large on every device
+        if value is None:
             return 0.0
-        value = float(metrics[self.metric])
+        value = float(value)
         if math.isnan(value):
             return math.inf
         excess = value - self.bound if METRICS[self.metric].direction == "min" else self.bound - value

@@ -12,10 +12,13 @@ import click
 from hwkeras.cli.output import JsonOutput
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
+from hwkeras.oracles import names as oracle_names
 
 # Steps of training a candidate gets when `--epochs` is not given: enough to rank small networks (see README).
 _DEFAULT_STEPS = 1000
 _MAX_DEFAULT_EPOCHS = 30
+# Told first: what share of the space fits the limits.
+_SATISFIABILITY_SECONDS = 4.0
 
 
 @click.command()
@@ -23,7 +26,14 @@ _MAX_DEFAULT_EPOCHS = 30
 @click.option(
     "--space", default="image", show_default=True, help="`image`, or your build(hp): FILE.py:NAME or MODULE:NAME."
 )
-@click.option("--device", default="local", show_default=True, help="Where latency is measured; see `hwkeras devices`.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    default=("local",),
+    show_default=True,
+    help="Where latency is measured; see `hwkeras devices`. Repeatable: a further one gives latency@NAME.",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the interpreter.")
 @click.option(
     "--objective",
@@ -32,16 +42,26 @@ _MAX_DEFAULT_EPOCHS = 30
     help="To optimize; repeatable. [default: accuracy, latency_ms, size_bytes]",
 )
 @click.option(
-    "--limit", "limits", multiple=True, help="Such as latency=5ms, size=200KiB, peak_ram=96KiB, macs=3M; repeatable."
+    "--limit",
+    "limits",
+    multiple=True,
+    help="latency=5ms, p90=8ms, latency@DEVICE=8ms, size=200KiB, peak_ram=96KiB, macs=3M; repeatable.",
 )
 @click.option("--precision", default="float32,int8", show_default=True, help="Of float32, float16, dynamic, int8.")
-@click.option("--oracle", default="evolution", show_default=True, help="Who proposes: evolution, random.")
+@click.option("--oracle", default="pareto", show_default=True, help=f"Who proposes: {', '.join(oracle_names())}.")
 @click.option("--trials", type=click.IntRange(1), default=None, help="Networks to train. [default: 10]")
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
     default=None,
-    help="Begin no trial that would end later. [default: 3 without --trials]",
+    help="Begin no trial that would end later. [default: 3 without --trials and --total-epochs]",
+)
+@click.option("--total-epochs", type=click.IntRange(1), default=None, help="Begin no trial that would train more.")
+@click.option(
+    "--min-gain",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=None,
+    help="Stop when trials are expected to add less than this share, such as 0.01, to the hypervolume.",
 )
 @click.option(
     "--epochs", type=click.IntRange(1), default=None, help="Epochs for each network. [default: by the data's size]"
@@ -90,7 +110,8 @@ def _prepare(data, out, asked):
     limits = [Limit.parse(limit) for limit in asked["limits"]]
     objectives = [Objective.parse(objective) for objective in asked["objectives"]]
     # Not every device takes a number of threads: a profile is of one core.
-    meter = open_meter(asked["device"], **({} if asked["threads"] == 1 else {"num_threads": asked["threads"]}))
+    options = {} if asked["threads"] == 1 else {"num_threads": asked["threads"]}
+    meters = [open_meter(device, **options) for device in asked["devices"]]
     dataset = load_dataset(data, seed=asked["seed"])
     import_tensorflow()
     space = _open_space(asked["space"], dataset)
@@ -102,12 +123,16 @@ def _prepare(data, out, asked):
         space,
         objectives=objectives or DEFAULT_OBJECTIVES,
         limits=limits,
-        device=asked["device"],
-        meter=meter,
+        device=asked["devices"],
+        meter=meters,
         precision=precisions,
         oracle=asked["oracle"],
-        max_trials=asked["trials"] or 10,
-        max_minutes=asked["minutes"] or (None if asked["trials"] else 3),
+        # A trial trains an epoch at least: of epochs alone there are no more trials.
+        max_trials=asked["trials"] or asked["total_epochs"] or 10,
+        max_minutes=asked["minutes"] or (None if asked["trials"] or asked["total_epochs"] else 3),
+        max_total_epochs=asked["total_epochs"],
+        min_gain=asked["min_gain"],
+        satisfiability_seconds=_SATISFIABILITY_SECONDS,
         seed=asked["seed"],
         directory=out,
         data_facts={

@@ -10,14 +10,18 @@ from keras_tuner.engine.trial import TrialStatus
 
 from hwkeras.errors import InfeasibleError
 from hwkeras.objectives import Limit
+from hwkeras.objectives import total_violation
 from hwkeras.oracles import pareto
 from hwkeras.oracles import sampling
 from hwkeras.oracles.arguments import check_at_least
 from hwkeras.oracles.arguments import parse_objectives
 from hwkeras.oracles.durable import DurableOracle
-from hwkeras.oracles.observation import Observation
+from hwkeras.oracles.ledger import Results
+from hwkeras.oracles.ledger import Tried
 from hwkeras.oracles.observation import best_step
+from hwkeras.oracles.observation import metrics_of
 from hwkeras.oracles.screening import Screening
+from hwkeras.oracles.space_copy import space_with
 from hwkeras.oracles.stopping import StopReason
 
 # A search for a first candidate within the limits goes on while it comes nearer, up to this many times `max_draws`.
@@ -45,8 +49,9 @@ class HardwareOracle(DurableOracle):
             to None for a candidate that cannot be built. Called at most once a candidate in one process; must give
             the same answer in the next. Defaults to `None`: nothing is known before training.
         max_draws: int, how many draws in a row may fail before the oracle stops. Defaults to `64`.
-        **kt_oracle_arguments: passed on to `keras_tuner.Oracle`, such as `max_retries_per_trial` or
-            `max_consecutive_failed_trials`.
+        **kt_oracle_arguments: passed on to `keras_tuner.Oracle`, such as `max_retries_per_trial`, or
+            `max_consecutive_failed_trials`, which defaults to `None`: failed trials end no search. Failed trials that
+            are known to lie outside the limits never count for it.
 
     Attributes:
         objectives: tuple of `hwkeras.objectives.Objective`.
@@ -94,8 +99,8 @@ class HardwareOracle(DurableOracle):
         self._screening = Screening(self.limits)
         self._num_draws = 0
         self._costs = {}
-        self._keys = {}
-        self._observed = {}
+        self._tried = Tried(self._key)
+        self._results = Results(self.objectives, self.limits)
 
     # What a subclass writes, and what it may use.
 
@@ -115,9 +120,9 @@ class HardwareOracle(DurableOracle):
         """The completed trials, in the order they ended.
 
         Returns:
-            list of `Observation`.
+            Sequence of `Observation`, read-only, as of now; slices of it are lists.
         """
-        return [self._observation(trial) for trial in map(self.trials.get, self.end_order) if _is_completed(trial)]
+        return self._known_results().observations()
 
     def losses(self, observations):
         """The objectives of some observations, all minimized.
@@ -142,10 +147,7 @@ class HardwareOracle(DurableOracle):
         """
         if self.cost_model is None:
             return {}
-        key = self._key(values)
-        if key not in self._costs:
-            self._costs[key] = self.cost_model(self._hyperparameters(values))
-        return self._costs[key]
+        return self._cost_of(self._key(values), values)
 
     # What a user reads.
 
@@ -157,7 +159,7 @@ class HardwareOracle(DurableOracle):
     @identity.setter
     def identity(self, identity):
         self._identity = identity
-        self._keys, self._costs = {}, {}
+        self._tried, self._costs = Tried(self._key), {}
 
     @property
     def num_rejected(self):
@@ -198,10 +200,7 @@ class HardwareOracle(DurableOracle):
         Returns:
             list of `keras_tuner.engine.trial.Trial`; shorter when fewer are completed, never filled up with others.
         """
-        found = [self._observation(trial) for trial in list(self.trials.values()) if _is_completed(trial)]
-        first = self.objectives[:1]
-        found.sort(key=lambda each: (each.violation > 0, each.losses(first), each.violation, int(each.trial_id)))
-        return [self.trials[observation.trial_id] for observation in found[:num_trials]]
+        return [self.trials[trial_id] for trial_id in self._known_results().best(num_trials)]
 
     # What keras-tuner calls.
 
@@ -231,23 +230,45 @@ class HardwareOracle(DurableOracle):
             trial: `keras_tuner.engine.trial.Trial`.
         """
         objective = self.objectives[0]
-        observation = Observation.from_trial(trial, self.objectives, self.limits)
-        trial.score = observation.metrics.get(objective.metric, float("nan"))
+        trial.score = metrics_of(trial, objective).get(objective.metric, float("nan"))
         trial.best_step = best_step(trial, objective)
+
+    def counts_as_failure(self, trial):
+        """Whether a failed trial counts for `max_consecutive_failed_trials`: not one outside the limits.
+
+        Args:
+            trial: `keras_tuner.engine.trial.Trial` of the status `FAILED`.
+
+        Returns:
+            bool, False where what it reported, or what is known of it before training, breaks a limit.
+        """
+        try:
+            cost = self.cost(trial.hyperparameters.values)
+        except Exception:  # The run may have failed for the same reason: that is a failure.
+            return True
+        known = {**(cost or {}), **metrics_of(trial, self.objectives[0])}
+        return cost is not None and total_violation(self.limits, known) <= 0
 
     def get_state(self):
         """Returns:
-        dict, JSON-able, with what a reloaded oracle needs to go on exactly as this one.
+        dict, JSON-able, with what a reloaded oracle needs to go on exactly as this one. What a subclass adds is
+        written with each trial, too: it should be small.
         """
         state = super().get_state()
         state["tried_so_far"].sort()  # It comes from a set: the same search must write the same file.
-        return {**state, "num_draws": self._num_draws, "screening": self._screening.get_state()}
+        return {**state, **self._own_progress(), "near_misses": list(self._screening.near_misses)}
 
-    def get_trial_state(self, trial):
-        """Returns:
-        dict, JSON-able; the draws are counted in it too, for it is written before the state of the oracle.
+    def get_progress(self):
+        """What is written with each trial; see `DurableOracle.get_progress`.
+
+        Returns:
+            dict, JSON-able: the draws, what was turned down, and what a subclass adds to `get_state`.
         """
-        return {**super().get_trial_state(trial), "num_draws": self._num_draws}
+        progress = {**super().get_progress(), **self._own_progress()}
+        if type(self).get_state is not HardwareOracle.get_state:
+            ours = HardwareOracle.get_state(self)
+            progress |= {name: value for name, value in self.get_state().items() if name not in ours}
+        return progress
 
     def set_state(self, state):
         """Takes over a state of `get_state`.
@@ -258,20 +279,21 @@ class HardwareOracle(DurableOracle):
         super().set_state(state)
         self._num_draws = state.get("num_draws", 0)
         if "screening" in state:
-            self._screening.set_state(state["screening"])
-        self._keys, self._observed = {}, {}
+            self._screening.set_state({"near_misses": state.get("near_misses", []), **state["screening"]})
+        self._tried, self._results = Tried(self._key), Results(self.objectives, self.limits)
+
+    def _own_progress(self):
+        return {"num_draws": self._num_draws, "screening": self._screening.get_counts()}
 
     def _end_trial(self, trial):
-        # The run may have declared more hyperparameters, and its metrics are final only now.
-        self._keys.pop(trial.trial_id, None)
-        self._observed.pop(trial.trial_id, None)
+        self._tried.mark_changed(trial.trial_id)  # The run may have declared more hyperparameters.
         return super()._end_trial(trial)
 
     # The draws.
 
     def _find(self):
         """The values of the next candidate, or None with `stop_reason` set."""
-        tried = {self._trial_key(trial) for trial in self._known_trials()}
+        self._tried.follow(self.start_order, self.trials)
         num_draws = 0
         in_vain = 0
         while in_vain < self.max_draws and num_draws < _MAX_ROUNDS * self.max_draws:
@@ -282,12 +304,12 @@ class HardwareOracle(DurableOracle):
             values = sampling.activate(self.hyperparameters, values, rng)
             num_draws += 1
             best_before = self._screening.least_violation
-            if self._is_new(values, tried):
+            if self._is_new(values):
                 return values
-            in_vain = 0 if not tried and self._screening.least_violation < best_before else in_vain + 1
-        return self._find_among_all(tried, num_draws)
+            in_vain = 0 if not self._tried and self._screening.least_violation < best_before else in_vain + 1
+        return self._find_among_all(num_draws)
 
-    def _find_among_all(self, tried, num_draws):
+    def _find_among_all(self, num_draws):
         """Lists a small space in random order, so that it is said to be exhausted only when it is."""
         listed = []
         for values in sampling.enumerate_values(self.hyperparameters):
@@ -295,13 +317,13 @@ class HardwareOracle(DurableOracle):
             if len(listed) > _MAX_LISTED:
                 listed = []
                 break
-        untried = [values for values in listed if self._key(values) not in tried]
+        untried = [values for values in listed if self._key(values) not in self._tried]
         bound = _MAX_ROUNDS * self.max_draws
         for index in self._next_rng().permutation(len(untried))[:bound]:
             if self._is_out_of_budget(num_draws):
                 return None
             num_draws += 1
-            if self._is_new(untried[index], tried):
+            if self._is_new(untried[index]):
                 return untried[index]
         self.stop_reason = self._explain(num_draws, is_complete=0 < len(listed) and len(untried) <= bound)
         return None
@@ -330,48 +352,39 @@ class HardwareOracle(DurableOracle):
 
     def _guided(self, rng):
         """A mutation of a candidate that was tried, or, while there is none, of one of the nearest misses."""
-        tried = [trial.hyperparameters.values for trial in self._known_trials()]
         misses = [miss["values"] for miss in self._screening.near_misses]
-        if not tried and not misses:
+        if self._tried:
+            parent = self._tried.values(rng.integers(len(self._tried)))
+        elif misses:
+            # Misses are sorted: every other time the nearest, every fourth the one after it.
+            parent = misses[min(rng.geometric(0.5), len(misses)) - 1]
+        else:
             return self.propose(rng)
-        # Misses are sorted: every other time the nearest, every fourth the one after it.
-        parent = tried[rng.integers(len(tried))] if tried else misses[min(rng.geometric(0.5), len(misses)) - 1]
         return sampling.mutate(self.hyperparameters, parent, rng, num_mutations=int(rng.geometric(0.6)))
 
-    def _known_trials(self):
-        """All trials but those whose values were lost with their file (see `recovery`), in the order of their ids."""
-        is_declared = bool(self.hyperparameters.space)
-        known = [trial for trial in self.trials.values() if trial.hyperparameters.values or not is_declared]
-        return sorted(known, key=lambda trial: int(trial.trial_id))
+    def _is_new(self, values):
+        key = self._key(values)
+        if key in self._tried:
+            return False
+        # Misses guide the way to the first trial; later on they would only be more to save.
+        return self._screening.accepts(values, self._cost_of(key, values), is_remembered=not self._tried)
 
-    def _is_new(self, values, tried):
-        return self._key(values) not in tried and self._screening.accepts(values, self.cost(values))
+    def _cost_of(self, key, values):
+        if self.cost_model is None:
+            return {}
+        if key not in self._costs:
+            self._costs[key] = self.cost_model(space_with(self.hyperparameters, values))
+        return self._costs[key]
+
+    def _known_results(self):
+        return self._results.follow(self.end_order, self.trials)
 
     def _next_rng(self):
         """A generator that depends on the seed and the number of draws alone: nothing else needs to be saved."""
         self._num_draws += 1
         return np.random.default_rng([self.seed, self._num_draws])
 
-    def _hyperparameters(self, values):
-        hyperparameters = self.hyperparameters.copy()
-        hyperparameters.values = dict(values)
-        return hyperparameters
-
     def _key(self, values):
         if self._identity is not None:
-            return self._identity(self._hyperparameters(values))
+            return self._identity(space_with(self.hyperparameters, values))
         return json.dumps(values, sort_keys=True)
-
-    def _trial_key(self, trial):
-        if trial.trial_id not in self._keys:
-            self._keys[trial.trial_id] = self._key(trial.hyperparameters.values)
-        return self._keys[trial.trial_id]
-
-    def _observation(self, trial):
-        if trial.trial_id not in self._observed:
-            self._observed[trial.trial_id] = Observation.from_trial(trial, self.objectives, self.limits)
-        return self._observed[trial.trial_id]
-
-
-def _is_completed(trial):
-    return trial is not None and trial.status == TrialStatus.COMPLETED

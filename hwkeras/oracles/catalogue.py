@@ -7,8 +7,18 @@ import importlib
 from hwkeras.errors import UserError
 
 _HOMES = {
+    "asha": ("hwkeras.oracles.asha", "AshaOracle"),
+    "bayesian": ("hwkeras.oracles.bayesian", "BayesianOracle"),
     "evolution": ("hwkeras.oracles.evolution", "EvolutionOracle"),
+    "genetic": ("hwkeras.oracles.genetic", "GeneticOracle"),
+    "greedy": ("hwkeras.oracles.greedy", "GreedyOracle"),
+    "hyperband": ("hwkeras.oracles.hyperband", "HyperbandOracle"),
+    "nsga2": ("hwkeras.oracles.nsga2", "Nsga2Oracle"),
+    "pareto": ("hwkeras.oracles.pareto_oracle", "ParetoOracle"),
     "random": ("hwkeras.oracles.random_search", "RandomOracle"),
+    "reinforce": ("hwkeras.oracles.reinforce", "ReinforceOracle"),
+    "rule": ("hwkeras.oracles.rule", "RuleOracle"),
+    "swarm": ("hwkeras.oracles.swarm", "SwarmOracle"),
 }
 
 

@@ -38,6 +38,7 @@ class EvolutionOracle(HardwareOracle):
         self.population_size = check_at_least("population_size", population_size, 2)
         self.sample_size = check_at_least("sample_size", sample_size, 1)
         self.num_random = check_at_least("num_random", num_random, 1)
+        self._ordered = None
 
     def propose(self, rng):
         """Draws at random until there are parents, then mutates one.
@@ -56,7 +57,10 @@ class EvolutionOracle(HardwareOracle):
         # With three objectives most of a small population is on its front, and rank selects little: every other time
         # the first objective does.
         first_alone = len(self.objectives) > 2 and len(observations) % 2 == 0
-        order = self._order(population, first_alone)
+        if self._ordered is None or self._ordered[:2] != (population, first_alone):
+            # Most draws of a long search repeat what was tried; the population is the same in all of them.
+            self._ordered = (population, first_alone, self._order(population, first_alone))
+        order = self._ordered[2]
         parent = population[min(contestants, key=order.__getitem__)]
         return sampling.mutate(self.hyperparameters, parent.values, rng)
 

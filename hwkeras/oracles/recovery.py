@@ -1,4 +1,4 @@
-"""Makes a project directory loadable again after a kill, a full disk or a lost file.
+"""Reads a project directory back after a kill, a full disk or a lost file.
 
 What can be repaired is repaired: finished trials are kept, running ones are sent for retry, a file that cannot be read
 is set aside as `<name>.damaged`. keras-tuner itself refuses the whole project for one unreadable file.
@@ -6,38 +6,84 @@ is set aside as `<name>.damaged`. keras-tuner itself refuses the whole project f
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import pathlib
+from dataclasses import dataclass
 
 import keras_tuner as kt
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.trial import TrialStatus
 
-from hwkeras.files import write_atomically
-
 _FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+_LOST = "The file of this trial was lost; it keeps the number only."
+# What keras-tuner writes into `oracle.json`; the rest is ours, and a project of its own oracles does not have it.
+_HOST_KEYS = frozenset(
+    "ongoing_trials hyperparameters start_order end_order run_times retry_queue seed seed_state tried_so_far "
+    "id_to_hash display".split()
+)
+_NUMBERS = ("num_draws", "num_written", "num_failed_in_a_row")
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A project as it was read back.
+
+    Args:
+        trials: dict of trial id to `keras_tuner.engine.trial.Trial`, in the order of their numbers.
+        state: dict, the state of the oracle when the last file was written. `id_to_hash` and `tried_so_far` may be
+            older.
+        spaces: tuple of str, ids of trials whose spaces differ, in the order in which they are to be merged.
+        has_state: bool, whether `oracle.json` was there and whole.
+        num_unsaved: int, how many trial files were written after `oracle.json`.
+        repairs: tuple of str, what was repaired; empty for a project in order.
+    """
+
+    trials: dict
+    state: dict
+    spaces: tuple
+    has_state: bool
+    num_unsaved: int
+    repairs: tuple
 
 
 def write_state(path, state):
-    """Writes a state as keras-tuner reads it: compact JSON, in which NaN and infinities may stand.
+    """Writes a state as keras-tuner reads it: compact JSON, in which NaN and infinities may stand. Whole or not at all.
+
+    The disk is not waited for: three times a trial that would cost more than all the rest. What a power failure takes
+    is found by `recover`. One thread at a time may write a path.
 
     Args:
-        path: str or path-like.
+        path: str or path-like; a missing parent folder is made.
         state: dict, JSON-able.
     """
-    write_atomically(path, json.dumps(state))
+    content = json.dumps(state)
+    unfinished = f"{path}.unfinished"
+    try:
+        file = open(unfinished, "w", encoding="utf-8")
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(unfinished), exist_ok=True)
+        file = open(unfinished, "w", encoding="utf-8")
+    with file:
+        file.write(content)
+    os.replace(unfinished, path)
 
 
-def repair(project_dir, fresh_state):
-    """Repairs the files of a keras-tuner project in place.
+def is_lost(trial):
+    """Returns:
+    bool, whether a `keras_tuner.engine.trial.Trial` only keeps the number of one whose file was lost.
+    """
+    return trial.status == TrialStatus.INVALID and trial.message == _LOST
+
+
+def recover(project_dir, fresh_state):
+    """Reads a project, and repairs its files in place.
 
     1. An unreadable `trial.json` is set aside. The newest trials lost that way are dropped and their numbers used
        again; an older one becomes an empty `INVALID` trial, for keras-tuner numbers trials by counting them.
     2. An unreadable or missing `oracle.json` is rebuilt from the trials.
-    3. A trial that has finished is ended, whatever `oracle.json` says; one that has not is sent for retry, without
-       the metrics of the run that was killed.
+    3. The trials say which of them have ended, in which order, and how far the oracle was, whatever `oracle.json` says;
+       those that have not are sent for retry.
     4. An unreadable `tuner*.json`, which holds nothing, is written anew.
 
     Args:
@@ -45,28 +91,31 @@ def repair(project_dir, fresh_state):
         fresh_state: dict, the state of an oracle without trials.
 
     Returns:
-        tuple of str, what was repaired; empty for a project in order.
+        Recovered.
     """
     project = pathlib.Path(project_dir)
     repairs = []
     _repair_tuner_files(project, repairs)
-    trials = _read_trials(project, repairs)
+    trials, read, unreadable = _read_trials(project, repairs)
     state = _read_state(project, fresh_state, trials, repairs)
-    before = json.dumps(state)
-    # The generators must go on where they were, also where the newest trial is all that tells how far that was.
-    state["num_draws"] = max([state.get("num_draws", 0), *(trial.get("num_draws", 0) for trial in trials.values())])
-    _drop_lost(project, state, trials, repairs)
-    _place(project, state, trials, repairs)
-    if repairs or json.dumps(state) != before or not (project / "oracle.json").exists():
-        write_state(project / "oracle.json", state)
-    return tuple(repairs)
+    has_state = state is not None
+    state = {**_copy(fresh_state), **(state or {})}
+    saved = state["num_written"]
+    _bring_forward(state, trials)
+    _fill_gaps(project, state, trials, unreadable, repairs)
+    trials = dict(sorted(trials.items(), key=lambda item: int(item[0])))
+    _place(state, trials)
+    spaces = _different_spaces(trials, [*state["end_order"], *state["retry_queue"]])
+    num_unsaved = max(0, state["num_written"] - saved)
+    whole = {trial_id: read.get(trial_id) or Trial.from_state(_copy(trial)) for trial_id, trial in trials.items()}
+    return Recovered(whole, state, spaces, has_state, num_unsaved, tuple(repairs))
 
 
 def _read_json(path):
     """The document of a file, or None when it cannot be read as JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -84,70 +133,90 @@ def _repair_tuner_files(project, repairs):
 
 
 def _read_trials(project, repairs):
-    """The trials that can be read, as their JSON states by id."""
-    trials = {}
+    """The trials that can be read, by id, as JSON states and as trials; and the ids of those that cannot."""
+    states, trials, unreadable = {}, {}, []
     for path in sorted(project.glob("trial_*/trial.json")):
+        trial_id = path.parent.name.removeprefix("trial_")
         state = _read_json(path)
-        try:
-            # keras-tuner turns the conditions inside what it is given into objects: it gets a copy.
-            trials[Trial.from_state(copy.deepcopy(state)).trial_id] = state
-        except (AttributeError, KeyError, TypeError, ValueError):
-            _set_aside(path)
-            repairs.append(f"{path.parent.name}/trial.json could not be read and was set aside.")
-    return trials
+        trial = _as_trial(state)
+        if trial is not None and trial.trial_id == trial_id and trial_id.isdecimal():
+            states[trial_id], trials[trial_id] = state, trial
+            continue
+        _set_aside(path)
+        repairs.append(f"{path.parent.name}/trial.json could not be read and was set aside.")
+        if trial_id.isdecimal():
+            unreadable.append(trial_id)
+    return states, trials, unreadable
+
+
+def _as_trial(state):
+    """The trial of a JSON state, or None when it is none."""
+    try:
+        trial = Trial.from_state(_copy(state))
+        is_ours = isinstance(state.get("oracle", {}), dict)
+        numbers = [state.get("num_written", 0), state.get("run_times", 0)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return trial if is_ours and all(isinstance(number, int) for number in numbers) else None
+
+
+def _copy(document):
+    """A copy for keras-tuner, which turns the conditions inside what it is given into objects."""
+    return json.loads(json.dumps(document))
 
 
 def _read_state(project, fresh_state, trials, repairs):
+    """The document of `oracle.json`, or None."""
     path = project / "oracle.json"
     state = _read_json(path)
-    fresh = json.loads(json.dumps(fresh_state))
-    if isinstance(state, dict) and not any(_is_broken(state, key, value) for key, value in fresh.items()):
+    if isinstance(state, dict) and not _is_broken(state, fresh_state):
         return state
     if path.exists() or trials:
         repairs.append(f"oracle.json could not be read and was rebuilt from {len(trials)} trials.")
     _set_aside(path)
-    for trial in trials.values():
-        _merge_space(fresh, trial)
-    return fresh
+    return None
 
 
-def _is_broken(state, key, example):
-    if key in ("num_draws", "screening"):  # A project that keras-tuner's own oracles wrote does not have them.
-        return key in state and type(state[key]) is not type(example)
-    return key not in state or (isinstance(example, (dict, list)) and type(state[key]) is not type(example))
+def _is_broken(state, fresh_state):
+    if not _HOST_KEYS <= set(state) or not all(isinstance(state.get(key, 0), int) for key in _NUMBERS):
+        return True
+    examples = {key: value for key, value in fresh_state.items() if key in state and isinstance(value, (dict, list))}
+    if not all(isinstance(state[key], type(_copy(value))) for key, value in examples.items()):
+        return True
+    try:
+        kt.HyperParameters.from_config(_copy(state["hyperparameters"]))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return True
+    return False
 
 
-def _merge_space(state, trial):
-    space = kt.HyperParameters.from_config(state["hyperparameters"])
-    space.merge(kt.HyperParameters.from_config(copy.deepcopy(trial["hyperparameters"])), overwrite=False)
-    state["hyperparameters"] = space.get_config()
+def _bring_forward(state, trials):
+    """Takes over how far the oracle was from the newest trial file, where that is newer than `oracle.json`."""
+    newest = max(trials.values(), key=_num_written, default={})
+    if "oracle" in newest and _num_written(newest) > state["num_written"]:
+        state.update(newest["oracle"], num_written=_num_written(newest))
 
 
-def _drop_lost(project, state, trials, repairs):
-    """Removes every trace of trials without a readable file, and fills the gaps they leave among the numbers."""
-    mentioned = {*state["start_order"], *state["end_order"], *state["retry_queue"], *state["ongoing_trials"].values()}
+def _num_written(trial):
+    return trial.get("num_written", 0)
+
+
+def _fill_gaps(project, state, trials, unreadable, repairs):
+    """Puts empty trials in place of lost ones, and drops the newest of the lost."""
+    waiting = [*state["retry_queue"], *state["ongoing_trials"].values()]
+    mentioned = {*state["start_order"], *state["end_order"], *waiting, *unreadable}
     lost = {int(trial_id): trial_id for trial_id in mentioned - set(trials)}
     last = max(map(int, trials), default=-1)
     width = max(map(len, trials), default=1)
     for number in set(range(last)) - set(map(int, trials)):
         lost.setdefault(number, f"{number:0{width}d}")
     for number, trial_id in sorted(lost.items()):
-        _forget(state, trial_id)
         if number > last:
             repairs.append(f"Trial {trial_id} was lost; its number is used again.")
             continue
+        state["num_written"] += 1
         trials[trial_id] = _write_empty_trial(project, state, trial_id)
-        state["end_order"].append(trial_id)
         repairs.append(f"Trial {trial_id} was lost; an empty trial keeps its number.")
-
-
-def _forget(state, trial_id):
-    for order in ("start_order", "end_order", "retry_queue"):
-        state[order] = [other for other in state[order] if other != trial_id]
-    state["ongoing_trials"] = {who: other for who, other in state["ongoing_trials"].items() if other != trial_id}
-    state["run_times"].pop(trial_id, None)
-    values_hash = state["id_to_hash"].pop(trial_id, None)
-    state["tried_so_far"] = [other for other in state["tried_so_far"] if other != values_hash]
 
 
 def _write_empty_trial(project, state, trial_id):
@@ -158,41 +227,47 @@ def _write_empty_trial(project, state, trial_id):
         "score": None,
         "best_step": 0,
         "status": TrialStatus.INVALID,
-        "message": "The file of this trial was lost; it keeps the number only.",
+        "message": _LOST,
+        "num_written": state["num_written"],
     }
-    _write_trial(project, trial)
+    write_state(project / f"trial_{trial_id}" / "trial.json", trial)
     return trial
 
 
-def _write_trial(project, trial):
-    directory = project / f"trial_{trial['trial_id']}"
-    write_state(directory / "trial.json", trial)
-
-
-def _place(project, state, trials, repairs):
+def _place(state, trials):
     """Puts each trial where its own file says it belongs: among the ended ones, or in the queue for retry."""
-    waiting = [*state["retry_queue"], *state["ongoing_trials"].values()]
+    # Trials that keras-tuner's own oracles wrote have no number: they came first, in the order it wrote down.
+    old_places = {trial_id: place for place, trial_id in enumerate(state["end_order"])}
+
+    def when(trial_id):
+        return _num_written(trials[trial_id]), old_places.get(trial_id, len(old_places)), int(trial_id)
+
+    ended = [trial_id for trial_id, trial in trials.items() if _has_ended(trial)]
+    waiting = sorted(set(trials) - set(ended), key=when)
+    failed = [trial_id for trial_id in waiting if trials[trial_id]["status"] == TrialStatus.INVALID]
+    run_times = {
+        trial_id: trial.get("run_times", state["run_times"].get(trial_id, 0)) for trial_id, trial in trials.items()
+    }
     state["ongoing_trials"] = {}
-    state["retry_queue"] = []
-    for trial_id in [*waiting, *sorted(trials, key=int)]:
-        if trial_id in state["end_order"] or trial_id in state["retry_queue"]:
-            continue
-        trial = trials[trial_id]
-        if trial_id not in state["start_order"]:
-            state["start_order"].append(trial_id)
-        if trial["status"] in _FINISHED and (trial["score"] is not None or trial["status"] == TrialStatus.FAILED):
-            _end(state, trial)
-            repairs.append(f"Trial {trial_id} had finished; its result is kept.")
-            continue
-        state["retry_queue"].append(trial_id)
-        if trial_id not in waiting:
-            repairs.append(f"Trial {trial_id} was running; it is sent for retry.")
-        if trial["status"] == TrialStatus.RUNNING and trial["metrics"]["metrics"]:
-            _write_trial(project, {**trial, "metrics": {"metrics": {}}})
+    state["start_order"] = list(trials)
+    state["end_order"] = sorted(ended, key=when)
+    # keras-tuner takes them from the end: what was running comes first, as a tuner that was not killed would have it.
+    state["retry_queue"] = [*failed, *(trial_id for trial_id in waiting if trial_id not in failed)]
+    state["run_times"] = {trial_id: times for trial_id, times in run_times.items() if times}
 
 
-def _end(state, trial):
-    trial_id = trial["trial_id"]
-    state["end_order"].append(trial_id)
-    state["run_times"][trial_id] = state["run_times"].get(trial_id, 0) + 1
-    _merge_space(state, trial)
+def _has_ended(trial):
+    if trial["status"] == TrialStatus.COMPLETED:
+        return trial["score"] is not None  # Else it was killed before it was scored.
+    return trial["status"] == TrialStatus.FAILED or trial["message"] == _LOST
+
+
+def _different_spaces(trials, order):
+    """Ids of the first trial of each space, in the order given."""
+    different, seen = [], []
+    for trial_id in order:
+        space = trials[trial_id]["hyperparameters"]["space"]
+        if space not in seen:
+            seen.append(space)
+            different.append(trial_id)
+    return tuple(different)

@@ -37,12 +37,13 @@ class Screening:
         """float, the violation of the nearest miss; infinity when there is none."""
         return self.near_misses[0]["violation"] if self.near_misses else math.inf
 
-    def accepts(self, values, cost):
+    def accepts(self, values, cost, is_remembered=True):
         """Judges a candidate, and takes note of it when it is turned down.
 
         Args:
             values: dict of hyperparameter name to value.
             cost: dict of metric name to float, or None for a candidate that cannot be built.
+            is_remembered: bool, whether it may become one of the near misses. Defaults to `True`.
 
         Returns:
             bool, whether it lies within the limits as far as is known.
@@ -56,7 +57,7 @@ class Screening:
         if violation <= 0:
             return True
         self.num_rejected += 1
-        if math.isfinite(violation):
+        if is_remembered and math.isfinite(violation):
             self._note_miss(values, cost, violation)
         return False
 
@@ -84,16 +85,21 @@ class Screening:
             binds = f"{' and '.join(map(str, known))} bind together; the nearest candidate has {near}"
         return f"No candidate lies within the limits in {num_draws} draws: {binds}. Raise the limit or widen the space."
 
-    def get_state(self):
+    def get_counts(self):
         """Returns:
-        dict, JSON-able.
+        dict, JSON-able and small: the state without the near misses.
         """
         return {
             "num_rejected": self.num_rejected,
             "num_unbuildable": self.num_unbuildable,
             "nearest": dict(self.nearest),
-            "near_misses": list(self.near_misses),
         }
+
+    def get_state(self):
+        """Returns:
+        dict, JSON-able.
+        """
+        return {**self.get_counts(), "near_misses": list(self.near_misses)}
 
     def set_state(self, state):
         """Takes over a state of `get_state`; the near misses are judged again, by the limits of today.

@@ -13,7 +13,8 @@ class StopReason:
 
     Args:
         kind: `"exhausted"` when no new candidate is left or found, `"infeasible"` when none ever lay within the
-            limits, `"budget"` when `out_of_budget` said so, `"error"` when the cost model or the algorithm raised.
+            limits, `"budget"` when `out_of_budget` said so, `"converged"` when a tuner saw that too little more is to
+            be expected, `"error"` when the cost model or the algorithm raised.
         message: str, for a person.
         error: what to raise, or None: the `hwkeras.errors.InfeasibleError` of `"infeasible"`, the exception of
             `"error"`. Defaults to `None`.

@@ -64,4 +64,6 @@ def _with(candidate, measurement):
     if not measurement.ok:  # it ran when it was deployed: what it did then stays known, and that it failed now
         return dataclasses.replace(candidate, measurement=measurement.to_json(), status=measurement.status)
     metrics = candidate.metrics | {"latency_ms": measurement.latency_ms}
+    if "p90_ms" in metrics and measurement.p90_ms is not None:
+        metrics["p90_ms"] = measurement.p90_ms
     return dataclasses.replace(candidate, metrics=metrics, measurement=measurement.to_json())

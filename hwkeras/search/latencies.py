@@ -12,6 +12,9 @@ from hwkeras.errors import UserError
 from hwkeras.files import write_json
 from hwkeras.measure import EstimatedMeter
 from hwkeras.measure import LatencyPredictor
+from hwkeras.objectives import Limit
+from hwkeras.objectives import on_device
+from hwkeras.objectives import split_device
 from hwkeras.objectives import total_violation
 
 # A device that vanished is waited for: a phone that reboots, a cable that is plugged in again.
@@ -28,10 +31,15 @@ class KnownLatency:
     Args:
         latency_ms: float; with a guard of 5% where it was measured; NaN for a file that crashes or hangs.
         source: str, `"measured"`, `"predicted"` or `"estimated"`.
+        p90_ms: float, the 90th percentile, guarded alike. Defaults to `None`, unknown.
     """
 
     latency_ms: float
     source: str
+    p90_ms: float | None = None
+
+
+_TIMED = ("latency_ms", "p90_ms")
 
 
 class Latencies:
@@ -42,18 +50,23 @@ class Latencies:
 
     Args:
         meter: `Meter`.
-        limits: sequence of `Limit`.
+        limits: sequence of `Limit`; those on `latency_ms` and `p90_ms` of this device count.
         path: pathlib.Path of the JSON file that keeps the predictor between runs of one search. Defaults to `None`.
         pause: callable that waits for a number of seconds. Defaults to `time.sleep`.
+        device: str, what metrics and limits call the device. Defaults to `None`, the first of the search, whose
+            metrics carry no name.
 
     Attributes:
         num_measured: int, files measured.
         num_predicted: int, files for which the prediction decided.
     """
 
-    def __init__(self, meter, limits, path=None, pause=time.sleep):
+    def __init__(self, meter, limits, path=None, pause=time.sleep, device=None):
         self._meter = meter
-        self._limits = tuple(limit for limit in limits if limit.metric == "latency_ms")
+        self.device = device
+        own = [(split_device(limit.metric)[0], limit.bound) for limit in limits if limit.device == device]
+        self._limits = tuple(Limit(name, bound) for name, bound in own if name in _TIMED)
+        self._has_p90_limit = any(limit.metric == "p90_ms" for limit in self._limits)
         self._path = path
         self._pause = pause
         self._predictor = self._load()
@@ -65,6 +78,20 @@ class Latencies:
     def are_asked_first(self):
         """Whether a network is asked for its latency before training: a limit is on it, or the answer costs nothing."""
         return bool(self._limits) or isinstance(self._meter, EstimatedMeter)
+
+    def named(self, known):
+        """The metrics of a latency as the search calls them, with the name of the device where it has one.
+
+        Args:
+            known: `KnownLatency` or `Measurement`.
+
+        Returns:
+            dict of metric name to float; the 90th percentile where it is known and a limit is on it.
+        """
+        metrics = {on_device("latency_ms", self.device): known.latency_ms}
+        if self._has_p90_limit and known.p90_ms is not None:
+            metrics[on_device("p90_ms", self.device)] = known.p90_ms
+        return metrics
 
     def screen(self, flatbuffers, analyses):
         """What is known of untrained files, as surely as the limits ask for.
@@ -113,7 +140,7 @@ class Latencies:
         that was trained for them is given up.
         """
         first = self.measure(flatbuffers, analyses)
-        outside = [m.ok and total_violation(self._limits, {"latency_ms": m.latency_ms}) > 0 for m in first]
+        outside = [m.ok and total_violation(self._limits, _timed(m.latency_ms, m.p90_ms)) > 0 for m in first]
         if not any(outside):
             return first
         again = self.measure(flatbuffers, analyses)
@@ -139,10 +166,10 @@ class Latencies:
         if self._predictor is None or not self._predictor.is_ready:
             return None
         prediction = self._predictor.predict(analysis)
-        violations = [
-            total_violation(self._limits, {"latency_ms": end}) for end in (prediction.low_ms, prediction.high_ms)
-        ]
-        if (violations[0] > 0) != (violations[1] > 0):
+        # The 90th percentile is no less than the latency: what breaks its limit by the latency alone is outside.
+        ends = [_timed(end, end) for end in (prediction.low_ms, prediction.high_ms)]
+        is_outside = [total_violation(self._limits, end) > 0 for end in ends]
+        if is_outside[0] != is_outside[1] or (self._has_p90_limit and not is_outside[0]):
             return None
         return KnownLatency(prediction.latency_ms, "predicted")
 
@@ -173,8 +200,14 @@ class Latencies:
 
 def _guarded(measurement):
     # A file that crashes or hangs the device can never be shipped from there: not a number is never within.
-    latency_ms = measurement.latency_ms * LATENCY_GUARD if measurement.ok else math.nan
-    return KnownLatency(latency_ms, measurement.source)
+    if not measurement.ok:
+        return KnownLatency(math.nan, measurement.source)
+    p90_ms = None if measurement.p90_ms is None else measurement.p90_ms * LATENCY_GUARD
+    return KnownLatency(measurement.latency_ms * LATENCY_GUARD, measurement.source, p90_ms)
+
+
+def _timed(latency_ms, p90_ms):
+    return {"latency_ms": latency_ms, "p90_ms": p90_ms}
 
 
 def _or_infinity(measurement):

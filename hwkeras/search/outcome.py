@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hwkeras.oracles.observation import metrics_of
 from hwkeras.search import selection
 from hwkeras.search.candidate import Candidate
+from hwkeras.search.hypervolume_log import HypervolumeLog
 
 
 class Outcome:
@@ -21,6 +23,7 @@ class Outcome:
         self._journal = journal
         self._oracle = oracle
         self._limits = tuple(limits)
+        self._hypervolumes = HypervolumeLog(journal, oracle.objectives, limits)
 
     def candidates(self):
         """All deployed candidates of completed trials.
@@ -28,9 +31,8 @@ class Outcome:
         Returns:
             list of Candidate, in the order of their trials.
         """
-        done = {trial.trial_id for trial in self._oracle.trials.values() if trial.status == "COMPLETED"}
         latest = self._latest()
-        return [candidate for trial in sorted(latest) if trial in done for candidate in latest[trial]]
+        return [candidate for trial in sorted(latest) if self._is_completed(trial) for candidate in latest[trial]]
 
     def candidates_of(self, trial_id):
         """The candidates of one trial.
@@ -42,6 +44,50 @@ class Outcome:
             list of Candidate, empty for a trial that gave none.
         """
         return self._latest().get(trial_id, [])
+
+    def finish(self, trial):
+        """Writes down that a trial completed, and what the search has found by then.
+
+        Args:
+            trial: keras_tuner Trial.
+
+        Returns:
+            dict with `trial`; `hypervolume`, see `HypervolumeLog`; `epochs`, those it trained; `expected_gain`, the
+            share of the hypervolume that the oracle expects of one more trial, or None.
+        """
+        self._hypervolumes.fix(self.candidates_of(trial.trial_id))
+        expected_gain = getattr(self._oracle, "expected_gain", None)
+        facts = {
+            "trial": trial.trial_id,
+            "hypervolume": self.hypervolumes()[-1]["hypervolume"],
+            "epochs": int(metrics_of(trial, self._oracle.objectives[0]).get("epochs_trained", 0)),
+            "expected_gain": expected_gain() if expected_gain is not None else None,
+        }
+        self._journal.write("finished", **facts)
+        return facts
+
+    def note_satisfiability(self, report):
+        """Writes down what was found out before the first trial.
+
+        Args:
+            report: `Satisfiability`.
+
+        Returns:
+            str, the report for a person.
+        """
+        self._journal.write("satisfiability", **report.to_json())
+        return str(report)
+
+    def hypervolumes(self):
+        """What the search had found after each trial, judged by the limits and the measurements of today.
+
+        Returns:
+            list of dict with `trial` and `hypervolume`, one for each completed trial in the order they ended.
+        """
+        deployed = self._latest(with_replaced=True)
+        ended = [trial_id for trial_id in self._oracle.end_order if self._is_completed(trial_id)]
+        volumes = self._hypervolumes.over_trials([deployed.get(trial_id, []) for trial_id in ended])
+        return [{"trial": each, "hypervolume": volume} for each, volume in zip(ended, volumes, strict=True)]
 
     def front(self):
         """Returns list of Candidate: those no other one beats in every objective, best first objective first."""
@@ -71,23 +117,39 @@ class Outcome:
             dict, JSON-able.
         """
         front = self.front()
+        hypervolumes = self.hypervolumes()
+        reason = self._oracle.stop_reason
         return (self._run.settings() or {}) | {
             "trials": len(self._oracle.trials),
             "rejected": self._oracle.num_rejected,
             "seconds": round(sum(stage_seconds.values()), 1),
             "stage_seconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
+            "hypervolume": hypervolumes[-1]["hypervolume"] if hypervolumes else 0.0,
+            "hypervolumes": hypervolumes,
+            "hypervolume_reference": self._hypervolumes.reference(),
+            "satisfiability": self._satisfiability(),
+            "stopped": reason and {"kind": reason.kind, "message": reason.message},
             "front": [candidate.to_json() for candidate in front],
             "best": self.best().to_json() if front else None,
             "candidates": [candidate.to_json() for candidate in self.candidates()],
             "out": str(self._run.directory),
         }
 
-    def _latest(self):
+    def _satisfiability(self):
+        said = self._journal.read("satisfiability")
+        return {name: value for name, value in said[-1].items() if name != "event"} if said else None
+
+    def _is_completed(self, trial_id):
+        trial = self._oracle.trials.get(trial_id)
+        return trial is not None and trial.status == "COMPLETED"
+
+    def _latest(self, with_replaced=False):
         # A trial that was killed after its candidates were written is run again: its last word counts. What was
-        # measured again at the end of a search takes the place of what the trial said.
+        # measured again at the end of a search takes the place of what the trial said. A trial that another one
+        # continued has no candidates any more; what it had found by then, it had.
         latest = {}
         for event in self._journal.read():
-            if event["event"] == "candidates":
+            if event["event"] == "candidates" and (event["candidates"] or not with_replaced):
                 latest[event["trial"]] = [Candidate.from_json(entry) for entry in event["candidates"]]
             elif event["event"] == "remeasured":
                 for candidate in map(Candidate.from_json, event["candidates"]):

@@ -15,7 +15,7 @@ def print_progress(event, facts):
 
     Args:
         event: str: `"pruned"`, `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"`,
-            `"remeasured"` or `"finished"`.
+            `"remeasured"`, `"satisfiability"` or `"finished"`.
         facts: dict of what is known of it.
     """
     line = progress_line(event, facts)
@@ -35,13 +35,15 @@ def progress_line(event, facts):
     """
     if event == "trial_finished":
         parts = [describe(candidate) for candidate in facts["candidates"]]
-        return f"trial {facts['num_trials']}/{facts['max_trials']}: {' | '.join(parts)} (rejected {facts['rejected']})"
+        found = f", hypervolume {facts['hypervolume']:.4f}" if "hypervolume" in facts else ""
+        told = f"{' | '.join(parts)} (rejected {facts['rejected']}{found})"
+        return f"trial {facts['num_trials']}/{facts['max_trials']}: {told}"
     if event == "resumed":
         return f"going on with a run: {facts['num_done']} of {facts['max_trials']} trials are done"
     if event == "remeasured":
         return f"{len(facts['candidates'])} finalists measured again, side by side"
-    if event == "pruned":
-        return facts["message"]
+    if event in ("pruned", "satisfiability", "finished"):
+        return facts["message"] or None
     if event == "trial_failed":
         return f"trial {facts['num_trials']}/{facts['max_trials']} failed: {facts['message']}"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -14,6 +15,7 @@ from hwkeras.convert import Untrained
 from hwkeras.errors import ConversionError
 from hwkeras.errors import UserError
 from hwkeras.measure import analyze
+from hwkeras.objectives import on_device
 from hwkeras.objectives import total_violation
 
 # Bytes a weight takes in the file at least; `dynamic` leaves small tensors in float32.
@@ -27,8 +29,8 @@ class Screened:
     Args:
         metrics: dict of precision to dict of metric name to float; a measured `latency_ms` holds the guard of 5%.
         feasible: tuple of str, the precisions within all limits known before training.
-        sources: dict of precision to where its latency is from: `"measured"`, `"predicted"`, `"estimated"`. Defaults to
-            `{}`, no limit asked for one.
+        sources: dict of precision to where its latency is from: `"measured"`, `"predicted"`, `"estimated"`; under
+            `int8@pi4` for a further device. Defaults to `{}`, no limit asked for one.
 
     A network that was not built has its lower bounds in `metrics`, under `"bound"`.
     """
@@ -54,22 +56,29 @@ class Screen:
         hypermodel: keras_tuner.HyperModel.
         precisions: sequence of str.
         limits: sequence of `Limit`.
-        latencies: `Latencies`; asked only where a limit is on latency.
+        latencies: `Latencies`, or a sequence of them, one a device; asked only where a limit is on the latency there,
+            and only for what lies within the limits of those before.
         clock: `StageClock`.
         least: callable from hp to dict of metric name to what any network of these values needs at least
             (`pruning.least_metrics`): what breaks a limit by that alone is not even built. Defaults to `None`.
         on_result: callable `(hp, Screened)`, told of every network screened. Defaults to `None`.
         on_failure: callable `(hp, message)`, told why a network cannot be built, or not converted to some precision.
             Defaults to `None`.
+
+    Attributes:
+        least: as given.
     """
+
+    # A network is built and converted for each: an oracle asks for so many a proposal, no more.
+    num_affordable = 4
 
     def __init__(self, hypermodel, precisions, limits, latencies, clock, least=None, on_result=None, on_failure=None):
         self._hypermodel = hypermodel
         self._precisions = tuple(precisions)
         self._limits = tuple(limits)
-        self._latencies = latencies
+        self._latencies = tuple(latencies) if isinstance(latencies, Sequence) else (latencies,)
         self._clock = clock
-        self._least = least
+        self.least = least
         # By metric, how near the networks that were built came to the limit on it.
         self._nearest = {}
         self._on_result = on_result
@@ -129,7 +138,7 @@ class Screen:
         The nearest value a search tells of is so always that of a real file.
         """
         try:
-            least = self._least(hp) if self._least is not None else {}
+            least = self.least(hp) if self.least is not None else {}
         except UserError:  # layers that do not fit each other: building them says which
             return None
         broken = [limit for limit in self._limits if limit.metric in least and limit.violation(least) > 0]
@@ -169,16 +178,19 @@ class Screen:
         metrics = {precision: dict(analysis.metrics()) for precision, analysis in analyses.items()}
         self._note_nearest(metrics)
         feasible = self._within(metrics)
-        if not self._latencies.are_asked_first or not feasible:
-            return Screened(metrics, feasible)
-        with self._clock.stage("measure"):
-            known = self._latencies.screen([flatbuffers[p] for p in feasible], [analyses[p] for p in feasible])
-        for precision, latency in zip(feasible, known, strict=True):
-            metrics[precision]["latency_ms"] = latency.latency_ms
-        sources = {precision: latency.source for precision, latency in zip(feasible, known, strict=True)}
-        # What crashes the device, or does not fit it, has no latency: it cannot be shipped, whatever the limits are.
-        able = {p: metrics[p] for p in feasible if math.isfinite(metrics[p]["latency_ms"])}
-        return Screened(metrics, self._within(able), sources)
+        sources = {}
+        for latencies in self._latencies:
+            if not feasible or not latencies.are_asked_first:
+                continue
+            with self._clock.stage("measure"):
+                known = latencies.screen([flatbuffers[p] for p in feasible], [analyses[p] for p in feasible])
+            for precision, latency in zip(feasible, known, strict=True):
+                metrics[precision] |= latencies.named(latency)
+                sources[on_device(precision, latencies.device)] = latency.source
+            # What crashes a device, or does not fit it, has no latency: it cannot be shipped, whatever the limits are.
+            able = [p for p, latency in zip(feasible, known, strict=True) if math.isfinite(latency.latency_ms)]
+            feasible = self._within({p: metrics[p] for p in able})
+        return Screened(metrics, feasible, sources)
 
     def _within(self, metrics):
         able = {p for p, known in metrics.items() if total_violation(self._limits, known) == 0}

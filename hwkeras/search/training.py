@@ -8,23 +8,35 @@ import os
 import keras
 
 from hwkeras.build import reestimate_batch_statistics
+from hwkeras.oracles.fidelity import Fidelity
+
+# What Keras says of a file of weights that is lost, cut short, or of another network.
+_UNUSABLE_WEIGHTS = (OSError, ValueError, KeyError)
 
 
 class Training:
     """Trains the network of a trial with the user's `model.fit` arguments.
+
+    A trial that continues another one (`hwkeras.oracles.fidelity`) trains the epochs that are missing, from the weights
+    and the optimizer's state of that one.
 
     Args:
         hypermodel: keras_tuner.HyperModel; its own `fit` is called.
         data: `TrainingData`.
         clock: `StageClock`.
         seed: int; trial `n` starts from seed + n, so a trial that is run again after a kill is the same.
+        weights: `Weights`, of trials to continue. Defaults to `None`, every network is trained from the start.
+        on_lost: callable `(trial_id, message)`, told when the weights to continue cannot be used and the network is
+            trained from the start instead. Defaults to `None`.
     """
 
-    def __init__(self, hypermodel, data, clock, seed):
+    def __init__(self, hypermodel, data, clock, seed, weights=None, on_lost=None):
         self._hypermodel = hypermodel
         self._data = data
         self._clock = clock
         self._seed = seed
+        self._weights = weights
+        self._on_lost = on_lost
 
     def train(self, trial):
         """Builds, fits, and re-estimates batch statistics on training data.
@@ -34,27 +46,47 @@ class Training:
 
         Returns:
             keras.Model, trained; dict of metric name to float: `val_*` after re-estimation, and what a `fit` of the
-            user's own hypermodel returned.
+            user's own hypermodel returned; int, the epochs that were trained.
         """
         hp = trial.hyperparameters
         with self._clock.stage("build"):
-            keras.backend.clear_session()
-            keras.utils.set_random_seed((self._seed + int(trial.trial_id)) % 2**32)
-            model = self._hypermodel.build(hp)
+            model, initial_epoch = self._begun(trial)
+        kwargs = self._fit_kwargs(trial, initial_epoch)
         with self._clock.stage("fit"):
-            fitted = self._hypermodel.fit(hp, model, *self._data.fit_args, **self._fit_kwargs(trial.trial_id))
+            fitted = self._hypermodel.fit(hp, model, *self._data.fit_args, **kwargs)
         with self._clock.stage("evaluate"):
             reestimate_batch_statistics(model, self._data.x)
             metrics = _reported(fitted) | self._evaluate(model)
-        return model, metrics
+        return model, metrics, _num_epochs(fitted, kwargs)
 
-    def _fit_kwargs(self, trial_id):
+    def _begun(self, trial):
+        """The network as its training begins, and after how many epochs it does."""
+        fidelity = Fidelity.of(trial.hyperparameters.values)
+        model = self._built(trial)
+        if self._weights is None or fidelity is None or fidelity.parent is None:
+            return model, 0
+        try:
+            return self._weights.load(model, fidelity.parent), fidelity.initial_epoch
+        except _UNUSABLE_WEIGHTS as error:
+            if self._on_lost is not None:
+                self._on_lost(trial.trial_id, f"The weights of trial {fidelity.parent} cannot be continued: {error}")
+            return self._built(trial), 0  # some of the weights may have been loaded
+
+    def _built(self, trial):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed((self._seed + int(trial.trial_id)) % 2**32)
+        return self._hypermodel.build(trial.hyperparameters)
+
+    def _fit_kwargs(self, trial, initial_epoch):
         kwargs = {"verbose": 0} | self._data.fit_kwargs
+        fidelity = Fidelity.of(trial.hyperparameters.values)
+        if fidelity is not None:
+            kwargs |= {"epochs": fidelity.epochs, "initial_epoch": initial_epoch}
         # One copy for each trial, as keras-tuner does: callbacks keep state.
         kwargs["callbacks"] = copy.deepcopy(list(kwargs.get("callbacks") or []))
         for callback in kwargs["callbacks"]:
             if isinstance(callback, keras.callbacks.TensorBoard):
-                callback.log_dir = os.path.join(str(callback.log_dir), trial_id)
+                callback.log_dir = os.path.join(str(callback.log_dir), trial.trial_id)
         return kwargs
 
     def _evaluate(self, model):
@@ -71,3 +103,10 @@ def _reported(fitted):
     if isinstance(fitted, dict):
         return {name: float(value) for name, value in fitted.items()}
     return {}
+
+
+def _num_epochs(fitted, kwargs):
+    """Epochs that were trained: fewer than asked for where a callback stopped the training."""
+    if isinstance(fitted, keras.callbacks.History):
+        return len(fitted.epoch)
+    return max(0, kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0))

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import io
 import math
-import os
 import pathlib
 import sys
 
@@ -18,30 +17,34 @@ from hwkeras.build import as_hypermodel
 from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
-from hwkeras.measure import EstimatedMeter
-from hwkeras.measure import open_meter
-from hwkeras.objectives import Limit
 from hwkeras.oracles import get as get_oracle
+from hwkeras.oracles.fidelity import architecture_hyperparameters
+from hwkeras.oracles.fidelity_oracle import agree_on_epochs
 from hwkeras.search import pruning
 from hwkeras.search import selection
 from hwkeras.search.admission import Admission
 from hwkeras.search.budget import Budget
+from hwkeras.search.continuation import Continuation
 from hwkeras.search.deployment import Deployer
+from hwkeras.search.devices import Devices
+from hwkeras.search.devices import Elsewhere
 from hwkeras.search.failures import MAX_FAILURES_IN_A_ROW
 from hwkeras.search.failures import FatalTrialError
 from hwkeras.search.failures import reason_of_failures
 from hwkeras.search.finalists import Finalists
 from hwkeras.search.journal import Journal
-from hwkeras.search.latencies import Latencies
 from hwkeras.search.naming import Naming
 from hwkeras.search.outcome import Outcome
 from hwkeras.search.progress import print_progress
 from hwkeras.search.run import Run
+from hwkeras.search.satisfiability import satisfiability_of
 from hwkeras.search.screening import Screen
 from hwkeras.search.shipping import Shipping
 from hwkeras.search.stages import StageClock
 from hwkeras.search.training import Training
 from hwkeras.search.training_data import TrainingData
+from hwkeras.search.trial_metrics import trial_metrics
+from hwkeras.search.weights import Weights
 
 DEFAULT_OBJECTIVES = ("accuracy", "latency_ms", "size_bytes")
 
@@ -60,16 +63,21 @@ class HardwareTuner(kt.Tuner):
             first. Defaults to `("accuracy", "latency_ms", "size_bytes")`.
         limits: sequence of `"size=200KiB"`-like strings or `Limit`s. Defaults to `()`.
         device: str, where latency is measured. The name of a hardware profile (`hwkeras boards`) sets its flash and RAM
-            as limits, and latencies are estimates. Defaults to `"local"`.
+            as limits, and latencies are estimates. Or a sequence of them: the first gives `latency_ms`, a further
+            one `latency_ms@NAME`, to limit (`"latency@NAME=8ms"`) and to optimize. Defaults to `"local"`.
         precision: sequence of `hwkeras.convert.PRECISIONS`. Defaults to `("float32", "int8")`.
         oracle: str, a name of `hwkeras.oracles.names()`, or an oracle that already has its objectives and limits.
-            Defaults to `"evolution"`.
+            Defaults to `"pareto"`.
         max_trials: int, networks to train. Defaults to `20`.
         max_minutes: float or None, no trial is begun that would likely end after this. Defaults to `None`.
+        max_total_epochs: int or None, epochs to train in all trials together. Defaults to `None`.
+        min_gain: float or None, ends the search when less than this share of the hypervolume is expected of one more
+            trial, for several on end; for oracles that say what they expect. Defaults to `None`.
+        satisfiability_seconds: float, spent first on telling what share of the space fits. Defaults to `0`, none.
         seed: int or None, of proposals, splits and weights. Defaults to `None`.
         directory: str, of the run; an earlier search in it goes on. Defaults to `"runs/search"`.
         overwrite: bool, whether to throw away an earlier search. Defaults to `False`.
-        meter: `Meter`, used instead of opening `device`. Defaults to `None`.
+        meter: `Meter`, used instead of opening `device`; one a device. Defaults to `None`.
         progress: callable `(event, facts)` told what happens. Defaults to one line per trial on stderr.
         data_facts: dict, what manifests say of the data: `name`, `class_names`, `preprocessing`. Defaults to `None`.
 
@@ -85,9 +93,12 @@ class HardwareTuner(kt.Tuner):
         limits=(),
         device="local",
         precision=("float32", "int8"),
-        oracle="evolution",
+        oracle="pareto",
         max_trials=20,
         max_minutes=None,
+        max_total_epochs=None,
+        min_gain=None,
+        satisfiability_seconds=0,
         seed=None,
         directory="runs/search",
         overwrite=False,
@@ -96,34 +107,36 @@ class HardwareTuner(kt.Tuner):
         data_facts=None,
     ):
         self.precisions = require_precisions([precision] if isinstance(precision, str) else precision)
-        self.device = device
-        self.meter = meter if meter is not None else open_meter(device)
+        self._devices = Devices(device, meter)
+        self.device, self.meter = self._devices.names[0], self._devices.first
         self.seed = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self.progress = progress
         self._data_facts = {"name": "", "class_names": [], "preprocessing": {}} | (data_facts or {})
-        self.pruned = None
-        self._budget = Budget(max_minutes)
-        self._clock = StageClock()
+        self.pruned, self._clock = None, StageClock()
+        self._budget = Budget(max_minutes, max_total_epochs=max_total_epochs, min_gain=min_gain)
+        self._satisfiability_seconds = satisfiability_seconds
         if isinstance(oracle, str):
-            limits = [*map(Limit.parse, limits), *_limits_of_device(self.meter)]
-            failures = {"max_consecutive_failed_trials": MAX_FAILURES_IN_A_ROW}
-            oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed, **failures)
+            objectives, limits = self._devices.objectives(objectives), self._devices.limits(limits)
+            oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed)
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
         directory = pathlib.Path(directory)
         self._init_keras_tuner(oracle, as_hypermodel(hypermodel), directory, overwrite)
         self.run = Run(directory)
+        self._weights = Weights(self.run)
         self._journal = Journal(directory / "journal.jsonl")
         self._outcome = Outcome(self.run, self._journal, oracle, self.limits)
         self._naming = Naming(self.hypermodel)
         self._admission = Admission(self._journal, self._naming, self._tell)
-        self._latencies = Latencies(self.meter, self.limits, directory / "predictor.json")
+        latencies = self._devices.latencies(self.limits, directory)
+        self._latencies = latencies[0]
+        self._elsewhere = Elsewhere(latencies, self.objectives, self.limits, self._clock)
         self._shipping = Shipping(self.run, self._naming, oracle, self.load_model)
         self._screen = Screen(
             self.hypermodel,
             self.precisions,
             self.limits,
-            self._latencies,
+            latencies,
             self._clock,
             least=pruning.least_metrics(self.hypermodel, self.precisions),
             on_result=self._admission.on_screened,
@@ -133,6 +146,8 @@ class HardwareTuner(kt.Tuner):
         oracle.identity = self._naming.identity
 
     def _init_keras_tuner(self, oracle, hypermodel, directory, overwrite):
+        if oracle.max_consecutive_failed_trials is None:
+            oracle.max_consecutive_failed_trials = MAX_FAILURES_IN_A_ROW
         names = {"directory": str(directory.parent), "project_name": directory.name}
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # it prints that it reloads; `search` tells that
@@ -165,21 +180,31 @@ class HardwareTuner(kt.Tuner):
             InfeasibleError: no network of the space lies within the limits.
             DeviceError: the device does not answer.
         """
+        epochs = agree_on_epochs(self.oracle, fit_kwargs.get("epochs"))
+        fit_kwargs |= {} if epochs is None else {"epochs": epochs}
         data = TrainingData.from_fit_arguments(fit_args, fit_kwargs, self.seed)
+        self._budget.resume(self._journal.read("finished"), data.fit_kwargs.get("epochs", 1))
         self.run.open(self._settings(data))
         self.run.save_check_samples(data.x_valid, data.y_valid)
-        self._training = Training(self.hypermodel, data, self._clock, self.seed)
+        self._continuation = Continuation(self._journal, self._outcome)
+        on_lost = self._continuation.on_lost_weights
+        self._training = Training(self.hypermodel, data, self._clock, self.seed, self._weights, on_lost)
         self._deployer = Deployer(self._latencies, data, self._clock)
         self.save()  # keras-tuner's marker of a project to go on with is else first written when a trial ends
         if self.pruned is not None and self.pruned.removed:
             self._tell("pruned", message=self.pruned.summary())
         if self.oracle.trials:
             self._tell("resumed", num_done=len(self.oracle.end_order))
-        self._budget.start()
+        self._continuation.retire(*self.oracle.trials.values())  # a kill may have come before it was done
         self.oracle.out_of_budget = lambda: self._budget.is_spent(len(self.oracle.trials))
         try:
             with contextlib.redirect_stdout(sys.stderr):
+                if self._satisfiability_seconds and self.limits and not self.oracle.trials:
+                    report = satisfiability_of(self.oracle, self._screen.least, self._satisfiability_seconds)
+                    self._tell("satisfiability", message=self._outcome.note_satisfiability(report))
+                self._budget.start()
                 super().search(*data.fit_args, **data.fit_kwargs)
+                self.oracle.stop_reason = self._budget.explain(self.oracle.stop_reason, len(self.oracle.trials))
                 self._measure_finalists()
         except FatalTrialError as error:
             raise error.__cause__ from None
@@ -208,7 +233,7 @@ class HardwareTuner(kt.Tuner):
         """Stops the clock of the proposal; keras-tuner calls it."""
         self._proposal.close()
         self._budget.trial_begins()
-        self._tell("trial_started", trial=trial.trial_id, architecture=self._naming.summary(trial.hyperparameters))
+        self._tell("trial_started", trial=trial.trial_id, architecture=self._who(trial)["architecture"])
 
     def run_trial(self, trial, *fit_args, **fit_kwargs):
         """Trains one network and deploys it in every precision that can be shipped; keras-tuner calls it.
@@ -225,10 +250,12 @@ class HardwareTuner(kt.Tuner):
     def on_trial_end(self, trial):
         """Records what the trial came to; keras-tuner calls it."""
         super().on_trial_end(trial)
-        self._budget.trial_ends()
+        facts = self._outcome.finish(trial) if trial.status == "COMPLETED" else {}
+        self._budget.trial_ends(facts.get("epochs", 0), facts.get("expected_gain"))
+        self._continuation.retire(trial)
         self.run.save_results(self.results())
         if trial.status == "COMPLETED":
-            self._tell("trial_finished", trial=trial.trial_id, candidates=self._outcome.candidates_of(trial.trial_id))
+            self._tell("trial_finished", **facts, candidates=self._outcome.candidates_of(trial.trial_id))
             return
         self._journal.write("failed", trial=trial.trial_id, message=trial.message)
         last_line = (trial.message or "unknown error").strip().splitlines()[-1]
@@ -287,13 +314,7 @@ class HardwareTuner(kt.Tuner):
         Returns:
             keras.Model.
         """
-        model = self.hypermodel.build(trial.hyperparameters)
-        if not model.built:
-            model.build((None, *self.run.check_samples()[0].shape[1:]))
-        if model.optimizer is not None:
-            model.optimizer.build(model.trainable_variables)  # its state is in the file too
-        model.load_weights(self._weights_file(trial))
-        return model
+        return self._weights.load(self.hypermodel.build(trial.hyperparameters), trial.trial_id)
 
     def export(self, directory, candidate=None, overwrite=False):
         """Writes a bundle: the file, the Keras model, a C array, and a manifest with every number.
@@ -338,34 +359,21 @@ class HardwareTuner(kt.Tuner):
         return document
 
     def _live(self, trial):
-        precisions = self._admission.precisions(trial.hyperparameters, self._screen)
-        model, metrics = self._training.train(trial)
-        directory = self._trial_directory(trial)
+        precisions = self._admission.precisions(architecture_hyperparameters(trial.hyperparameters), self._screen)
+        model, metrics, num_epochs = self._training.train(trial)
         with self._clock.stage("save"):
-            unfinished = directory / "unfinished.weights.h5"
-            model.save_weights(unfinished)
-            os.replace(unfinished, self._weights_file(trial))
-        who = {
-            "trial": trial.trial_id,
-            "architecture": self._naming.summary(trial.hyperparameters),
-            "architecture_hash": self._naming.identity(trial.hyperparameters),
-        }
-        candidates = self._deployer.deploy(model, precisions, directory, who)
+            self._weights.save(model, trial.trial_id)
+        candidates = self._deployer.deploy(model, precisions, self._trial_directory(trial), self._who(trial))
+        candidates = self._elsewhere.complete(candidates, self.run.directory)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         candidates = [dataclasses.replace(c, metrics=finite | c.metrics) for c in candidates]
         self._journal.write("candidates", trial=trial.trial_id, candidates=[c.to_json() for c in candidates])
-        return self._trial_metrics(candidates)
+        return trial_metrics(candidates, self.objectives, self.limits, num_epochs)
 
-    def _trial_metrics(self, candidates):
-        metrics = dict(selection.leader_of(candidates, self.objectives, self.limits).metrics)
-        for candidate in candidates:
-            own = {name: value for name, value in candidate.metrics.items() if not name.startswith("val_")}
-            metrics |= {f"{candidate.precision}_{name}": value for name, value in own.items()}
-        missing = [objective.metric for objective in self.objectives if objective.metric not in metrics]
-        if missing:
-            said = "; ".join(f"{candidate.precision}: {candidate.status}" for candidate in candidates)
-            raise kt.errors.FailedTrialError(f"No precision gave {', '.join(missing)} ({said}).")
-        return metrics
+    def _who(self, trial):
+        hp = architecture_hyperparameters(trial.hyperparameters)
+        named = {"architecture": self._naming.summary(hp), "architecture_hash": self._naming.identity(hp)}
+        return {"trial": trial.trial_id} | named
 
     def _settings(self, data):
         return {
@@ -374,8 +382,7 @@ class HardwareTuner(kt.Tuner):
             "objectives": [objective.metric for objective in self.objectives],
             "limits": [str(limit) for limit in self.limits],
             "precisions": list(self.precisions),
-            "device": self.device,
-            "meter": self.meter.describe(),
+            **self._devices.describe(),
             "space": type(self.hypermodel).__name__,
             "oracle": type(self.oracle).__name__,
             "seed": self.seed,
@@ -386,15 +393,7 @@ class HardwareTuner(kt.Tuner):
     def _trial_directory(self, trial):
         return pathlib.Path(self.get_trial_dir(trial.trial_id))
 
-    def _weights_file(self, trial):
-        return self._trial_directory(trial) / "deployed.weights.h5"
-
     def _tell(self, event, **facts):
         if self.progress is not None:
             counts = {"num_trials": len(self.oracle.trials), "rejected": self.oracle.num_rejected}
             self.progress(event, facts | counts | {"max_trials": self.oracle.max_trials})
-
-
-def _limits_of_device(meter):
-    """What a device without a body sets as limits: its flash and its RAM are all that is known of it."""
-    return meter.limits() if isinstance(meter, EstimatedMeter) else ()

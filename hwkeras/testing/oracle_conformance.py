@@ -3,85 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 
-import keras_tuner as kt
-
 from hwkeras.errors import InfeasibleError
+from hwkeras.testing.toy_search import drive
+from hwkeras.testing.toy_search import toy_cost
+from hwkeras.testing.toy_search import toy_metrics
+from hwkeras.testing.toy_search import toy_space
 
-# Caller threads of the concurrency test; each joins within this many seconds or is called stuck.
+# Caller threads of the concurrency tests; each joins within this many seconds or is called stuck.
 _NUM_CALLERS = 8
 _JOIN_S = 60
-
-
-def toy_space():
-    """A conditional space of 60 candidates: a kind of network, its depth and width, and a kernel for one kind only.
-
-    Returns:
-        `keras_tuner.HyperParameters`.
-    """
-    space = kt.HyperParameters()
-    space.Choice("kind", ["dense", "conv"])
-    space.Int("depth", 1, 4)
-    space.Choice("width", [8, 16, 24, 32, 48])
-    with space.conditional_scope("kind", ["conv"]):
-        space.Boolean("wide_kernel")
-    return space
-
-
-def toy_cost(hp):
-    """What is known of a toy candidate before training.
-
-    Args:
-        hp: `keras_tuner.HyperParameters`.
-
-    Returns:
-        dict with `size_bytes` (80 to 3456) and `latency_ms` (0.008 to 0.576).
-    """
-    kernel = 1 if hp.get("kind") == "dense" else (3 if hp.get("wide_kernel") else 2)
-    work = hp.get("depth") * hp.get("width")
-    return {"size_bytes": 10.0 * work if kernel == 1 else 6.0 * work * kernel, "latency_ms": 0.001 * work * kernel}
-
-
-def toy_metrics(hp):
-    """What a toy candidate reports after training.
-
-    Args:
-        hp: `keras_tuner.HyperParameters`.
-
-    Returns:
-        dict with `accuracy` and the metrics of `toy_cost`.
-    """
-    kernel = 0.1 if hp.get("kind") == "conv" else 0.0
-    accuracy = 0.5 + kernel + 0.05 * hp.get("depth") + 0.004 * hp.get("width")
-    return {"accuracy": min(accuracy, 0.97), **toy_cost(hp)}
-
-
-def drive(oracle, num_trials, evaluate=toy_metrics, tuner_id="tuner0"):
-    """Runs trials without a tuner.
-
-    Args:
-        oracle: `keras_tuner.Oracle` with a project directory.
-        num_trials: int, trials to run at most; fewer when the oracle stops.
-        evaluate: callable from `keras_tuner.HyperParameters` to a dict of metrics, or to None for a trial that
-            fails. Defaults to `toy_metrics`.
-        tuner_id: str. Defaults to `"tuner0"`.
-
-    Returns:
-        list of `keras_tuner.engine.trial.Trial`, in the order they ran.
-    """
-    trials = []
-    while len(trials) < num_trials:
-        trial = oracle.create_trial(tuner_id)
-        if trial.status != "RUNNING":
-            break
-        metrics = evaluate(trial.hyperparameters)
-        if metrics is not None:
-            oracle.update_trial(trial.trial_id, metrics)
-        trial.status = "INVALID" if metrics is None else "COMPLETED"
-        oracle.end_trial(trial)
-        trials.append(trial)
-    return trials
 
 
 class OracleConformance:
@@ -169,16 +103,64 @@ class OracleConformance:
         second = drive(self.open_oracle(tmp_path / "b", seed=1), 24)
         assert self.values_of(first) != self.values_of(second)
 
-    def test_reloaded_after_any_trial_it_goes_on_the_same(self, tmp_path):
-        limits = ["size=1kB"]
-        unkilled = self.values_of(drive(self.open_oracle(tmp_path / "a", limits=limits, max_trials=16), 16))
+    def test_reloaded_before_each_trial_it_goes_on_the_same(self, tmp_path):
+        arguments = {"limits": ["size=1kB"], "max_trials": 10}
+        unkilled = self.values_of(drive(self.open_oracle(tmp_path / "a", **arguments), 10))
         killed = []
         for _ in unkilled:
-            oracle = self.open_oracle(tmp_path / "b", limits=limits, max_trials=16)
+            oracle = self.open_oracle(tmp_path / "b", **arguments)
             if killed:
                 oracle.reload()
             killed += self.values_of(drive(oracle, 1))
         assert killed == unkilled
+
+    def test_killed_after_any_trial_the_rest_is_the_same(self, tmp_path):
+        oracle = self.open_oracle(tmp_path / "unkilled", max_trials=12)
+        states = []
+        for number in range(12):
+            drive(oracle, 1)
+            shutil.copytree(tmp_path / "unkilled", tmp_path / f"killed_{number}")
+            states.append(_state_of(oracle))
+        for number, state in enumerate(states):
+            again = self.open_oracle(tmp_path / f"killed_{number}", max_trials=12)
+            again.reload()
+            assert _state_of(again) == state
+            drive(again, 2)
+            ran = self.values_of(map(again.get_trial, again.start_order))
+            assert ran == self.values_of(map(oracle.get_trial, oracle.start_order))[: len(ran)]
+
+    def test_killed_between_any_two_files_the_rest_is_the_same(self, tmp_path, monkeypatch):
+        oracle = self.open_oracle(tmp_path / "unkilled", max_trials=10)
+        drive(oracle, 8)
+        copies, replace = [], os.replace
+
+        def replacing(source, target):
+            replace(source, target)
+            copies.append(shutil.copytree(tmp_path / "unkilled", tmp_path / f"killed_{len(copies)}"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "replace", replacing)
+            drive(oracle, 2)
+        assert len(copies) >= 6, "each trial is written when it begins, reports and ends"
+        for copied in copies:
+            self.check_goes_on_as(oracle, copied)
+
+    def check_goes_on_as(self, unkilled, directory):
+        """Reloads an oracle, runs its trials to the end, and compares all it knows with one that was not killed.
+
+        Args:
+            unkilled: `hwkeras.oracles.HardwareOracle`, at its end.
+            directory: path-like, as for `open_oracle`.
+        """
+        oracle = self.open_oracle(directory, max_trials=unkilled.max_trials)
+        oracle.reload()
+        assert oracle.repairs == (), "a kill alone damages nothing"
+        drive(oracle, unkilled.max_trials - len(oracle.end_order))
+        assert self.values_of(map(oracle.get_trial, oracle.start_order)) == self.values_of(
+            map(unkilled.get_trial, unkilled.start_order)
+        )
+        assert oracle.observations() == unkilled.observations()
+        assert _state_of(oracle) == _state_of(unkilled)
 
     def test_killed_in_a_trial_it_runs_that_trial_again(self, tmp_path):
         unkilled = self.values_of(drive(self.open_oracle(tmp_path / "a"), 12))
@@ -188,6 +170,47 @@ class OracleConformance:
         again = self.open_oracle(tmp_path / "b")
         again.reload()
         assert before + self.values_of(drive(again, 7)) == unkilled
+
+    def test_a_truncated_file_is_set_aside_and_the_rest_goes_on(self, tmp_path):
+        oracle = self.open_oracle(tmp_path / "whole", max_trials=5)
+        drive(oracle, 3)
+        oracle.create_trial("tuner0")
+        (tmp_path / "whole" / "project" / "tuner0.json").write_text("{}")
+        trials = [f"trial_{oracle.start_order[number]}/trial.json" for number in (0, 2, 3)]
+        for number, name in enumerate(["oracle.json", "tuner0.json", *trials]):
+            content = (tmp_path / "whole" / "project" / name).read_bytes()
+            for length in sorted({0, len(content) // 2, len(content) - 1}):
+                copied = shutil.copytree(tmp_path / "whole", tmp_path / f"damaged_{number}_{length}")
+                (copied / "project" / name).write_bytes(content[:length])
+                self.check_goes_on_without(name, copied)
+
+    def check_goes_on_without(self, name, directory):
+        """Reloads an oracle one file of which cannot be read, and runs its trials to the end.
+
+        Args:
+            name: str, the file within the project.
+            directory: path-like, as for `open_oracle`.
+        """
+        content = (directory / "project" / name).read_bytes()
+        oracle = self.open_oracle(directory, max_trials=5)
+        oracle.reload()
+        assert oracle.repairs[0].startswith(f"{name} could not be read")
+        assert (directory / "project" / f"{name}.damaged").read_bytes() == content
+        kept = self.values_of(map(oracle.get_trial, oracle.start_order))
+        assert kept.count({}) <= 1, "nothing else was lost"
+        drive(oracle, 5)
+        assert len(oracle.trials) == len(oracle.end_order) == 5
+        values = [each for each in self.values_of(oracle.trials.values()) if each]
+        assert len({json.dumps(each, sort_keys=True) for each in values}) == len(values)
+        again = self.open_oracle(directory, max_trials=5)
+        again.reload()
+        assert again.repairs == (), "a repair is done once"
+
+    def test_a_stopped_oracle_is_saved_whole(self, tmp_path):
+        oracle = self.open_oracle(tmp_path, max_trials=5)
+        assert len(drive(oracle, 100)) == 5
+        state = json.loads((tmp_path / "project" / "oracle.json").read_text())
+        assert state == json.loads(json.dumps(oracle.get_state()))
 
     def test_stops_when_the_space_is_exhausted(self, tmp_path):
         oracle = self.open_oracle(tmp_path, max_trials=500)
@@ -205,14 +228,49 @@ class OracleConformance:
         assert "size=10B binds; the smallest size seen is 80 B" in oracle.stop_reason.message
 
     def test_a_failing_cost_model_stops_it_and_blocks_nobody(self, tmp_path):
-        def failing(hp):
-            raise RuntimeError("the compiler crashed")
-
-        oracle = self.open_oracle(tmp_path, cost_model=failing)
+        oracle = self.open_oracle(tmp_path, cost_model=_failing)
         assert oracle.create_trial("tuner0").status == "STOPPED"
         assert oracle.stop_reason.kind == "error"
         assert isinstance(oracle.stop_reason.error, RuntimeError)
         oracle.cost_model = toy_cost
+        self.check_blocks_nobody(oracle)
+
+    def test_a_failing_proposal_stops_it_and_blocks_nobody(self, tmp_path):
+        oracle = self.open_oracle(tmp_path)
+        drive(oracle, 2)
+        oracle.propose = _failing
+        assert oracle.create_trial("tuner0").status == "STOPPED"
+        assert isinstance(oracle.stop_reason.error, RuntimeError)
+        del oracle.propose
+        self.check_blocks_nobody(oracle)
+
+    def test_an_interrupted_proposal_blocks_nobody(self, tmp_path):
+        oracle = self.open_oracle(tmp_path)
+        oracle.propose = _interrupted
+        try:
+            oracle.create_trial("tuner0")
+        except KeyboardInterrupt:
+            del oracle.propose
+        self.check_blocks_nobody(oracle)
+
+    def test_a_wrong_call_blocks_nobody(self, tmp_path):
+        oracle = self.open_oracle(tmp_path)
+        trial = oracle.create_trial("tuner0")
+        refused = []
+        for call in (lambda: oracle.update_trial("none", {}), lambda: oracle.update_trial(trial.trial_id, {})):
+            try:
+                call()
+            except (KeyError, ValueError) as error:
+                refused.append(error)
+        assert len(refused) == 2
+        self.check_blocks_nobody(oracle)
+
+    def check_blocks_nobody(self, oracle):
+        """Another thread gets a trial.
+
+        Args:
+            oracle: `hwkeras.oracles.HardwareOracle`.
+        """
         statuses = []
         caller = threading.Thread(target=lambda: statuses.append(oracle.create_trial("tuner1").status), daemon=True)
         caller.start()
@@ -220,11 +278,23 @@ class OracleConformance:
         assert statuses == ["RUNNING"]
 
     def test_goes_on_after_failed_trials(self, tmp_path):
-        oracle = self.open_oracle(tmp_path, max_consecutive_failed_trials=1000)
+        oracle = self.open_oracle(tmp_path)
         trials = drive(oracle, 24, evaluate=lambda hp: None if hp.get("kind") == "conv" else toy_metrics(hp))
         assert len(trials) == 24
         best = oracle.get_best_trials(24)
         assert best and all(trial.hyperparameters.get("kind") == "dense" for trial in best)
+
+    def test_many_failures_in_a_row_end_nothing(self, tmp_path):
+        oracle = self.open_oracle(tmp_path)
+        assert len(drive(oracle, 8, evaluate=lambda hp: None)) == 8
+        assert len(drive(oracle, 8)) == 8
+        assert len(oracle.observations()) > 0
+
+    def test_trials_outside_the_limits_end_nothing(self, tmp_path):
+        oracle = self.open_oracle(tmp_path, limits=["accuracy=0.99"], max_consecutive_failed_trials=3)
+        assert len(drive(oracle, 24)) == 24
+        assert all(observation.violation > 0 for observation in oracle.observations())
+        assert oracle.get_best_trials()
 
     def test_eight_callers_at_once(self, tmp_path):
         oracle = self.open_oracle(tmp_path, max_trials=40)
@@ -236,10 +306,29 @@ class OracleConformance:
             except Exception as error:
                 errors.append(error)
 
-        callers = [threading.Thread(target=call, args=(number,), daemon=True) for number in range(_NUM_CALLERS)]
+        # Of one name: keras-tuner tells threads apart by it.
+        callers = [threading.Thread(target=call, args=(i,), name="caller", daemon=True) for i in range(_NUM_CALLERS)]
         for caller in callers:
             caller.start()
         for caller in callers:
             caller.join(_JOIN_S)
         assert not errors
         assert len(ran) == 40 and len({json.dumps(values, sort_keys=True) for values in ran}) == 40
+        again = self.open_oracle(tmp_path, max_trials=40)
+        again.reload()
+        assert again.repairs == () and again.observations() == oracle.observations()
+        assert _state_of(again) == _state_of(oracle)
+
+
+def _state_of(oracle):
+    """What must be equal after a kill: all but how often files were written."""
+    state = oracle.get_state()
+    return {name: value for name, value in json.loads(json.dumps(state)).items() if name != "num_written"}
+
+
+def _failing(_):
+    raise RuntimeError("the compiler crashed")
+
+
+def _interrupted(_):
+    raise KeyboardInterrupt

@@ -39,8 +39,10 @@ def test_search_prints_one_document(run):
 
 def test_search_tells_its_trials_on_stderr(run):
     lines = [line for line in run[2].splitlines() if line.strip()]
-    assert [line.split(":")[0] for line in lines[:2]] == ["trial 1/2", "trial 2/2"]
-    assert all("finalists measured again" in line for line in lines[2:]) and len(lines) <= 3
+    assert lines[0] == json.loads(run[1])["satisfiability"]["message"] and "of the space fits the limits" in lines[0]
+    assert [line.split(":")[0] for line in lines[1:3]] == ["trial 1/2", "trial 2/2"]
+    assert all("hypervolume 0." in line for line in lines[1:3])
+    assert all("finalists measured again" in line for line in lines[3:]) and len(lines) <= 4
 
 
 def test_every_front_member_is_a_bundle_that_verifies(run, capfd):
@@ -147,7 +149,8 @@ def test_an_impossible_limit(tmp_path, capfd, monkeypatch):
     )
     out, err = capfd.readouterr()
     assert code == 3
-    assert out == "" and len(err.strip().splitlines()) == 1
+    assert out == "" and len(err.strip().splitlines()) == 2
+    assert "random networks fits the limits; size=1KiB binds: size=1KiB -> " in err and "would admit" in err
     assert "size=1KiB" in err and "smallest" in err.lower()
 
 

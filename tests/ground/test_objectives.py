@@ -20,6 +20,38 @@ def test_limits_are_read_as_the_command_line_writes_them():
     assert Limit.parse("size_bytes=10B") == Limit("size_bytes", 10.0)
 
 
+def test_limits_and_objectives_on_a_device():
+    limit = Limit.parse("latency@pi4=8ms")
+    assert limit == Limit("latency_ms@pi4", 8.0) and limit.device == "pi4" and str(limit) == "latency@pi4=8ms"
+    assert limit.violation({"latency_ms": 80.0, "latency_ms@pi4": 8.0}) == 0
+    assert limit.violation({"latency_ms": 8.0, "latency_ms@pi4": 12.0}) == pytest.approx(0.5)
+    assert Limit.parse("p90=8ms") == Limit("p90_ms", 8.0) and Limit.parse("p90=8ms").device is None
+    assert Limit.parse("latency@ssh://pi@10.0.0.7?key=a=8ms") == Limit("latency_ms@ssh://pi@10.0.0.7?key=a", 8.0)
+    assert Objective.parse("latency@pi4") == Objective.parse("latency_ms@pi4") == Objective("latency_ms@pi4", "min")
+    assert Objective.parse("p90@ssh://pi@10.0.0.7:22") == Objective("p90_ms@ssh://pi@10.0.0.7:22", "min")
+    with pytest.raises(UserError, match=r"`latency_ms@pi4` is better min\. Received: direction='max'"):
+        Objective("latency_ms@pi4", "max")
+    for wrong in ("accuracy@pi4=0.9", "latency@=8ms", "speed@pi4=8ms"):
+        with pytest.raises(UserError, match="A limit is written NAME=QUANTITY"):
+            Limit.parse(wrong)
+
+
+def test_what_is_read_off_the_file_holds_on_every_device():
+    limit = Limit.parse("peak_ram@pi4=96KiB")
+    assert limit.violation({"peak_ram_bytes": 97 * 1024}) > 0
+    assert limit.violation({"peak_ram_bytes": 96 * 1024}) == 0
+    assert limit.violation({}) == 0
+
+
+def test_metrics_know_devices_and_list_without_them():
+    assert METRICS["latency_ms@pi4"].unit == "ms" and METRICS["latency_ms@pi4"].limit_name == "latency@pi4"
+    assert "size_bytes@pi4" in METRICS and "accuracy@pi4" not in METRICS and "val_loss" not in METRICS
+    assert METRICS.get("nothing", 3) == 3
+    assert not any("@" in name for name in METRICS)
+    with pytest.raises(KeyError):
+        METRICS["nothing@pi4"]
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [

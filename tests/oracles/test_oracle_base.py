@@ -11,6 +11,7 @@ from hwkeras.objectives import Objective
 from hwkeras.oracles import HardwareOracle
 from hwkeras.oracles import RandomOracle
 from hwkeras.oracles import StopReason
+from hwkeras.oracles.space_copy import space_with
 from hwkeras.testing import drive
 from hwkeras.testing import toy_cost
 from hwkeras.testing import toy_metrics
@@ -302,3 +303,76 @@ class TestState:
         assert oracle._caught(lambda: "free") == ("free", None)
         oracle.cost_model = toy_cost
         assert drive(oracle, 1, toy_metrics)
+
+
+class TestFailuresInARow:
+    def fail(self, oracle, num_trials, **metrics):
+        for _ in range(num_trials):
+            trial = oracle.create_trial("tuner0")
+            if metrics:
+                oracle.update_trial(trial.trial_id, {"accuracy": math.nan, **metrics})
+            trial.status, trial.message = "FAILED", "out of memory."
+            oracle.end_trial(trial)
+
+    def test_they_end_nothing_unless_asked_to(self, open_oracle):
+        oracle = open_oracle()
+        assert oracle.max_consecutive_failed_trials is None
+        self.fail(oracle, 20)
+        assert len(oracle.end_order) == 20
+
+    def test_they_end_a_search_that_asked_for_it_and_are_saved(self, open_oracle):
+        oracle = open_oracle(max_consecutive_failed_trials=3)
+        drive(oracle, 1)
+        self.fail(oracle, 2)
+        again = open_oracle(max_consecutive_failed_trials=3, is_reloaded=True)
+        with pytest.raises(
+            RuntimeError, match=r"`max_consecutive_failed_trials` failed .* Received: 3 with .*=3.*memory"
+        ):
+            self.fail(again, 1)
+        assert not again.ongoing_trials
+        assert open_oracle(is_reloaded=True).trials["03"].status == "FAILED"
+
+    def test_those_outside_the_limits_do_not_count(self, open_oracle):
+        oracle = open_oracle(max_consecutive_failed_trials=3, limits=["latency=5ms"])
+        self.fail(oracle, 6, latency_ms=9.0)
+        with pytest.raises(RuntimeError, match="Received: 3"):
+            self.fail(oracle, 6, latency_ms=1.0)
+        assert len(oracle.end_order) == 9
+
+    def test_those_the_cost_model_puts_outside_do_not_count(self, open_oracle):
+        oracle = open_oracle(max_consecutive_failed_trials=2, limits=["size=1MB"], cost_model=toy_cost)
+        trial = oracle.create_trial("tuner0")
+        oracle.cost_model = lambda hp: {"size_bytes": 2e6}
+        oracle._costs.clear()
+        trial.status = "FAILED"
+        assert not oracle.counts_as_failure(trial)
+        oracle.cost_model = lambda hp: 1 / 0
+        oracle._costs.clear()
+        assert oracle.counts_as_failure(trial), "it may have failed for the same reason"
+
+
+def test_observations_are_a_view_of_their_time(open_oracle):
+    oracle = open_oracle()
+    drive(oracle, 3)
+    seen = oracle.observations()
+    drive(oracle, 2)
+    latest = oracle.observations()
+    assert (len(seen), len(latest)) == (3, 5)
+    assert seen == latest[:3] == list(seen) and seen != latest
+    assert [*seen[-1:], seen[-3]] == [latest[2], latest[0]]
+    assert seen + latest[3:] == latest == list(seen) + latest[3:] == latest[:0] + latest
+    assert repr(seen) == repr(list(seen))
+    with pytest.raises(IndexError):
+        seen[3]
+
+
+def test_a_copy_of_a_space_may_be_added_to():
+    space = toy_space()
+    copied = space_with(space, {"kind": "conv", "depth": 2, "width": 8, "wide_kernel": True})
+    with copied.conditional_scope("kind", ["conv"]):
+        copied.Choice("stride", [1, 2])
+        copied.Boolean("wide_kernel")
+    assert (copied.get("depth"), copied.get("stride")) == (2, 1)
+    assert "stride" not in [hp.name for hp in space.space]
+    assert space.get_config() == toy_space().get_config()
+    assert len(copied.space) == len(space.space) + 1

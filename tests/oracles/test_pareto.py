@@ -139,6 +139,62 @@ class TestRanks:
             if violations[i] < violations[j] or (violations[i] == violations[j] and dominates(clean[i], clean[j])):
                 assert rank[i] < rank[j]
 
+    @settings(deadline=None)
+    @given(points(values=any_value), st.randoms(use_true_random=False), st.data())
+    def test_order_free(self, losses, random, data):
+        violations = data.draw(st.lists(st.sampled_from([0.0, 0.5]), min_size=len(losses), max_size=len(losses)))
+        order = list(range(len(losses)))
+        random.shuffle(order)
+        shuffled = pareto.ranks(losses[order], np.array(violations)[order])
+        assert shuffled.tolist() == pareto.ranks(losses, violations)[order].tolist()
+
+    @settings(deadline=None)
+    @given(points(values=any_value))
+    def test_without_the_last_front_the_others_stay_as_they_are(self, losses):
+        rank = pareto.ranks(losses)
+        left = rank < rank.max()
+        assert pareto.ranks(losses[left]).tolist() == rank[left].tolist() if left.any() else rank.max() == 0
+
+
+class TestRanksOfIntervals:
+    def test_what_the_noise_could_have_ordered_shares_a_rank(self):
+        lows = [[0.1, 1.00], [0.1, 1.02], [0.1, 1.50], [0.0, 9.0]]
+        highs = [[0.1, 1.03], [0.1, 1.05], [0.1, 1.60], [0.0, 9.5]]
+        assert pareto.ranks(lows).tolist() == [0, 1, 2, 0]
+        assert pareto.ranks(lows, highs=highs).tolist() == [0, 0, 1, 0]
+        assert pareto.ranks(lows, [1.0, 0, 0, 0], highs).tolist() == [2, 0, 1, 0]
+
+    def test_wrong_ends_are_told(self):
+        with pytest.raises(UserError, match=r"`highs` must have the shape of `losses` and lie nowhere below them"):
+            pareto.ranks([[2.0]], highs=[[1.0]])
+
+    def test_a_ring_is_one_front(self):
+        lows, highs = [[0, 4, 1], [0, 1, 4], [3, 0, 1]], [[3, 7, 2], [2, 5, 6], [4, 2, 5]]
+        assert not pareto.nondominated(lows, highs).any()
+        assert pareto.ranks(lows, highs=highs).tolist() == [0, 0, 0]
+
+    @settings(deadline=None)
+    @given(points(values=any_value))
+    def test_intervals_without_width_are_exact(self, losses):
+        assert pareto.ranks(losses, highs=losses).max() <= pareto.ranks(losses).max()
+        front = pareto.ranks(losses, highs=losses) == 0
+        assert front.tolist() == pareto.nondominated(losses).tolist()
+
+    @settings(deadline=None)
+    @given(points(), st.data(), st.randoms(use_true_random=False))
+    def test_every_point_has_a_rank_in_any_order(self, losses, data, random):
+        width = st.lists(st.integers(0, 3), min_size=losses.shape[1], max_size=losses.shape[1])
+        widths = data.draw(st.lists(width, min_size=len(losses), max_size=len(losses)))
+        highs = losses + np.array(widths)
+        rank = pareto.ranks(losses, highs=highs)
+        assert sorted(set(rank.tolist())) == list(range(rank.max() + 1))
+        order = list(range(len(losses)))
+        random.shuffle(order)
+        assert pareto.ranks(losses[order], highs=highs[order]).tolist() == rank[order].tolist()
+        front = pareto.nondominated(losses, highs)
+        if front.any():
+            assert (rank[front] == 0).all() and (rank[~front] > 0).all()
+
 
 class TestCrowdingDistance:
     def test_closed_form(self):
@@ -191,6 +247,38 @@ class TestHypervolume:
         with pytest.raises(UserError, match="one entry an objective. Received: 3 entries for 2 objectives"):
             pareto.hypervolume([[0.0, 0.0]], [1.0, 1.0, 1.0])
 
+    def test_five_objectives(self):
+        losses = [[0, 3, 3, 3, 3], [3, 0, 3, 3, 3], [2, 2, 2, 2, 2]]
+        assert pareto.hypervolume(losses, [4] * 5) == naive_volume(losses, [4] * 5)
+
+    @pytest.mark.parametrize("num_objectives", [2, 3, 4])
+    def test_agrees_with_darts_thrown_at_random(self, num_objectives):
+        rng = np.random.default_rng(num_objectives)
+        losses = np.abs(rng.normal(size=(60, num_objectives)))
+        losses /= np.linalg.norm(losses, axis=1, keepdims=True)
+        darts = rng.random((20000, num_objectives)) * 1.2
+        share = np.mean([(losses <= dart).all(axis=1).any() for dart in darts])
+        spread = 4 * math.sqrt(share * (1 - share) / len(darts))
+        volume = pareto.hypervolume(losses, [1.2] * num_objectives) / 1.2**num_objectives
+        assert volume == pytest.approx(share, abs=spread)
+
+    @settings(deadline=None)
+    @given(points(), st.randoms(use_true_random=False))
+    def test_the_order_of_the_objectives_does_not_matter(self, losses, random):
+        order = list(range(losses.shape[1]))
+        random.shuffle(order)
+        assert pareto.hypervolume(losses[:, order], [5.0] * len(order)) == pareto.hypervolume(
+            losses, [5.0] * len(order)
+        )
+
+    @settings(deadline=None)
+    @given(points(), st.integers(0, 3))
+    def test_a_point_that_becomes_better_never_takes_away(self, losses, by):
+        better = losses.copy()
+        better[0] -= by
+        reference = [5.0] * losses.shape[1]
+        assert pareto.hypervolume(better, reference) >= pareto.hypervolume(losses, reference)
+
     @settings(deadline=None, max_examples=60)
     @given(points(values=st.integers(0, 5)).filter(lambda losses: len(losses) <= 8))
     def test_equals_inclusion_and_exclusion(self, losses):
@@ -236,3 +324,46 @@ class TestKnee:
         shuffled = losses.tolist()
         random.shuffle(shuffled)
         assert shuffled[pareto.knee(shuffled)] == losses[index].tolist()
+
+    @settings(deadline=None)
+    @given(points(), st.integers(1, 4), st.integers(-3, 3))
+    def test_units_do_not_matter(self, losses, factor, shift):
+        assert pareto.knee(losses * 2**factor + shift) == pareto.knee(losses)
+
+
+class TestEpsilonFront:
+    def test_one_point_a_box_and_no_dominated_box(self):
+        #         box 0,2     box 0,2, nearer  box 1,1     box 1,2 (beaten)  box 2,0     on the edge of box 3,0
+        losses = [[0.9, 2.9], [0.2, 2.5], [1.5, 1.5], [1.1, 2.0], [2.9, 0.1], [3.0, 0.0]]
+        assert pareto.epsilon_front(losses, 1.0).tolist() == [False, True, True, False, True, False]
+        assert pareto.epsilon_front(losses, [10, 10]).tolist() == [False, False, True, False, False, False]
+
+    def test_of_equal_points_the_first_stays(self):
+        assert pareto.epsilon_front([[1, 1], [1, 1]], 1.0).tolist() == [True, False]
+
+    def test_what_is_not_finite_is_passed_over(self):
+        assert pareto.epsilon_front([[nan, 0], [-inf, 1], [3, 3], [inf, -5]], 1).tolist() == [False, False, True, False]
+        assert pareto.epsilon_front([], 1.0).shape == (0,)
+
+    @pytest.mark.parametrize("epsilons", [0.0, -1.0, nan, inf, [1.0], [1.0, 0.0], [[1.0, 1.0]]])
+    def test_bad_epsilons_are_refused(self, epsilons):
+        with pytest.raises(UserError, match="`epsilons` must be positive and finite, one for all objectives or one"):
+            pareto.epsilon_front([[1, 1]], epsilons)
+
+    @settings(deadline=None)
+    @given(points(values=any_value), st.sampled_from([0.5, 1.0, 1.5, 3.0, 0.3]), st.randoms(use_true_random=False))
+    def test_small_close_idempotent_and_order_free(self, losses, epsilon, random):
+        stays = pareto.epsilon_front(losses, epsilon)
+        finite = np.isfinite(losses).all(axis=1)
+        kept = losses[stays]
+        assert stays.any() == finite.any()
+        assert pareto.nondominated(losses[finite])[stays[finite]].all()
+        boxes = np.floor(kept / epsilon)
+        assert len(np.unique(boxes, axis=0)) == len(kept) and pareto.nondominated(boxes).all()
+        for point in losses[finite]:
+            assert (kept < point + epsilon).all(axis=1).any()
+        assert pareto.epsilon_front(kept, epsilon).all()
+        order = list(range(len(losses)))
+        random.shuffle(order)
+        again = losses[order][pareto.epsilon_front(losses[order], epsilon)]
+        assert sorted(again.tolist()) == sorted(kept.tolist())

@@ -6,9 +6,12 @@ import os
 import shutil
 
 import pytest
+from keras_tuner.engine.trial import Trial
 
+from hwkeras.oracles import RandomOracle
 from hwkeras.testing import drive
 from hwkeras.testing import toy_metrics
+from hwkeras.testing import toy_space
 
 
 @pytest.fixture
@@ -176,7 +179,7 @@ def test_killed_between_the_trial_file_and_the_oracle_file_of_a_new_trial(open_o
     oracle.create_trial("tuner0")
     (tmp_path / "project" / "oracle.json").write_text(before)
     again = open_oracle(name, is_reloaded=True)
-    assert again.repairs == ("Trial 10 was running; it is sent for retry.",)
+    assert again.repairs == (), "the files of the trials say all"
     assert values_of(drive(again, 10)) == unkilled[10:]
 
 
@@ -194,7 +197,7 @@ def test_killed_between_the_trial_file_and_the_oracle_file_of_a_finished_trial(o
     drive(oracle, 1)
     (project / "oracle.json").write_text(before)
     again = open_oracle(is_reloaded=True)
-    assert again.repairs == ("Trial 04 had finished; its result is kept.",)
+    assert again.repairs == ()
     assert again.end_order == ["00", "01", "02", "03", "04"]
     assert [each.metrics for each in again.observations()] == [each.metrics for each in oracle.observations()]
     check_goes_on(again, 5)
@@ -250,7 +253,141 @@ def test_no_file_is_left_half_written(open_oracle, project, monkeypatch):
     def killed(source, target):
         raise KeyboardInterrupt
 
+    trial_before = (project / "trial_04" / "trial.json").read_text()
     monkeypatch.setattr(os, "replace", killed)
+    trial = oracle.create_trial("tuner0")
     with pytest.raises(KeyboardInterrupt):
-        oracle.save()
+        oracle.update_trial(trial.trial_id, toy_metrics(trial.hyperparameters))
     assert (project / "oracle.json").read_text() == before
+    assert (project / "trial_04" / "trial.json").read_text() == trial_before
+
+
+class TestOldOracleFile:
+    """`oracle.json` is written only every so often: what is newer stands in the files of the trials."""
+
+    def test_it_is_never_more_than_a_share_behind(self, open_oracle, tmp_path):
+        oracle = open_oracle(max_trials=60)
+        for _ in range(60):
+            drive(oracle, 1)
+            saved = read(tmp_path / "project" / "oracle.json")
+            assert len(oracle.end_order) - len(saved["end_order"]) <= 1 + len(oracle.trials) / 8
+
+    def test_it_is_written_less_often_than_trials(self, open_oracle, tmp_path, monkeypatch):
+        written, replace = [], os.replace
+
+        def replacing(source, target):
+            written.append(os.path.basename(target))
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", replacing)
+        oracle = open_oracle(hyperparameters=toy_space(), max_trials=60)
+        drive(oracle, 60)
+        assert written.count("trial.json") == 180
+        assert written.count("oracle.json") <= 45
+
+    def test_trials_that_ended_out_of_turn_keep_their_order(self, open_oracle, tmp_path):
+        oracle = open_oracle()
+        begun = [oracle.create_trial(f"tuner{number}") for number in range(4)]
+        (tmp_path / "project" / "oracle.json").unlink()
+        for trial in (begun[2], begun[0], begun[3]):
+            oracle.update_trial(trial.trial_id, toy_metrics(trial.hyperparameters))
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+        (tmp_path / "project" / "oracle.json").unlink()
+        again = open_oracle(is_reloaded=True)
+        assert again.end_order == oracle.end_order == ["02", "00", "03"]
+        assert again.observations() == oracle.observations()
+        assert again.create_trial("tuner0").trial_id == "01"
+
+    @pytest.mark.parametrize("allow", [True, False])
+    def test_a_space_that_grew_is_found_in_the_trials(self, open_oracle, tmp_path, allow):
+        space = toy_space()
+        oracle = open_oracle(hyperparameters=space, tune_new_entries=allow)
+
+        def evaluate(hp):
+            hp.Choice("rate", [0.1, 0.2])
+            return toy_metrics(hp)
+
+        drive(oracle, 1)
+        before = (tmp_path / "project" / "oracle.json").read_text()
+        drive(oracle, 3, evaluate)
+        (tmp_path / "project" / "oracle.json").write_text(before)
+        again = open_oracle(hyperparameters=toy_space(), tune_new_entries=allow, is_reloaded=True)
+        assert [hp.name for hp in again.hyperparameters.space] == [hp.name for hp in oracle.hyperparameters.space]
+        assert ("rate" in [hp.name for hp in again.hyperparameters.space]) == allow
+        assert values_of(drive(again, 5)) == values_of(drive(oracle, 5))
+
+    def test_a_random_seed_is_kept_without_it(self, open_oracle, tmp_path):
+        oracle = open_oracle(seed=None)
+        drive(oracle, 3)
+        (tmp_path / "project" / "oracle.json").unlink()
+        again = open_oracle(seed=None, is_reloaded=True)
+        assert again.seed == oracle.seed
+        assert values_of(drive(again, 5)) == values_of(drive(oracle, 5))
+
+    def test_a_retry_starts_with_no_metrics_killed_or_not(self, open_oracle, tmp_path):
+        oracle = open_oracle(max_retries_per_trial=1)
+        trial = oracle.create_trial("tuner0")
+        oracle.update_trial(trial.trial_id, {"accuracy": 0.1, "latency_ms": 9.0})
+        trial.status = "INVALID"
+        oracle.end_trial(trial)
+        again = open_oracle(max_retries_per_trial=1, is_reloaded=True)
+        for each in (oracle, again):
+            drive(each, 1)
+            assert each.observations()[0].metrics == toy_metrics(each.trials["00"].hyperparameters)
+
+    def test_what_a_subclass_adds_to_the_state_is_as_new_as_the_trials(self, tmp_path):
+        class Counting(RandomOracle):
+            num_proposed = 0
+
+            def propose(self, rng):
+                self.num_proposed += 1
+                return super().propose(rng)
+
+            def get_state(self):
+                return {**super().get_state(), "num_proposed": self.num_proposed}
+
+            def set_state(self, state):
+                super().set_state(state)
+                self.num_proposed = state["num_proposed"]
+
+        oracles = [Counting("accuracy", hyperparameters=toy_space(), seed=0) for _ in range(2)]
+        for oracle in oracles:
+            oracle._set_project_dir(str(tmp_path), "project")
+            oracle.verbose = 0
+        drive(oracles[0], 1)
+        before = (tmp_path / "project" / "oracle.json").read_text()
+        drive(oracles[0], 9)
+        (tmp_path / "project" / "oracle.json").write_text(before)
+        oracles[1].reload()
+        assert oracles[1].num_proposed == oracles[0].num_proposed >= 10
+
+
+@pytest.mark.parametrize("key", ["hyperparameters", "start_order", "near_misses", "num_draws"])
+def test_oracle_file_of_another_shape(open_oracle, project, key):
+    state = read(project / "oracle.json")
+    (project / "oracle.json").write_text(json.dumps({**state, key: "?"}))
+    oracle = open_oracle(is_reloaded=True)
+    assert oracle.repairs == ("oracle.json could not be read and was rebuilt from 5 trials.",)
+    check_goes_on(oracle, 4)
+
+
+@pytest.mark.parametrize("change", [{"trial_id": "07"}, {"hyperparameters": {}}, {"oracle": []}, {"num_written": "?"}])
+def test_trial_file_of_another_shape(open_oracle, project, change):
+    path = project / "trial_02" / "trial.json"
+    path.write_text(json.dumps({**read(path), **change}))
+    oracle = open_oracle(is_reloaded=True)
+    assert oracle.repairs[0] == "trial_02/trial.json could not be read and was set aside."
+    check_goes_on(oracle, 3)
+
+
+def test_a_folder_that_is_no_trial_is_left_out(open_oracle, project):
+    shutil.copytree(project / "trial_02", project / "trial_copy")
+    oracle = open_oracle(is_reloaded=True)
+    assert oracle.repairs == ("trial_copy/trial.json could not be read and was set aside.",)
+    check_goes_on(oracle, 4)
+
+
+def test_a_trial_file_is_keras_tuners(open_oracle, project):
+    trial = Trial.load(str(project / "trial_02" / "trial.json"))
+    assert trial.get_state() == open_oracle(is_reloaded=True).trials["02"].get_state()

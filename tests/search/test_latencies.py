@@ -1,5 +1,6 @@
 """The latencies of a search: what is predicted, what is measured, what happens when the device is gone."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -116,6 +117,50 @@ class TestScreening:
     def test_estimates_teach_nothing(self):
         known = taught(LinearMeter(source="estimated"))
         assert ask(known, 300_000)[0].source == "estimated"
+
+
+class SlowTailMeter(LinearMeter):
+    """Its 90th percentile is twice the latency."""
+
+    def _one(self, content, fault):
+        measurement = super()._one(content, fault)
+        return dataclasses.replace(measurement, p90_ms=2 * measurement.latency_ms)
+
+
+class TestPercentile:
+    def test_it_is_known_where_it_was_measured(self):
+        known = latencies(SlowTailMeter(), "p90=1ms")
+        (found,) = ask(known, 400_000)
+        assert found.p90_ms == pytest.approx(0.8 * LATENCY_GUARD) and found.latency_ms == pytest.approx(0.42)
+        assert known.named(found) == {"latency_ms": found.latency_ms, "p90_ms": found.p90_ms}
+        assert latencies(SlowTailMeter()).named(found) == {"latency_ms": found.latency_ms}
+
+    def test_a_predicted_latency_can_only_break_its_limit(self):
+        known = latencies(SlowTailMeter(), "p90=1ms")
+        for index in range(40):
+            content, analysis = network(20_000 * (index + 1))
+            known.measure([content], [analysis])
+        within, outside = ask(known, 300_000, 3_000_000)
+        assert (within.source, outside.source) == ("measured", "predicted")
+
+    def test_a_visit_with_a_slow_tail_gets_a_second_one(self):
+        content, analysis = network(600_000)
+        known = latencies(SlowTailMeter(), "p90=1ms")
+        known.measure_to_ship([content], [analysis])
+        assert known.num_measured == 2
+
+
+class TestFurtherDevice:
+    def test_its_metrics_and_limits_carry_its_name(self):
+        limits = [Limit.parse("latency=1ms"), Limit.parse("latency@pi4=2ms"), Limit.parse("p90@pi4=3ms")]
+        known = Latencies(LinearMeter(), limits, device="pi4")
+        (found,) = ask(known, 1_000_000)
+        assert known.named(found) == {"latency_ms@pi4": found.latency_ms, "p90_ms@pi4": found.p90_ms}
+        assert known.are_asked_first
+        assert not Latencies(LinearMeter(), limits, device="other").are_asked_first
+        content, analysis = network(1_500_000)  # over the limit of the first device, within that of this one
+        known.measure_to_ship([content], [analysis])
+        assert known.num_measured == 2
 
 
 class TestShipping:

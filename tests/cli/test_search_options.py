@@ -1,0 +1,38 @@
+"""Several devices and budgets from the command line, without a device."""
+
+import json
+import pathlib
+
+from hwkeras.cli.main import main
+
+SPACE = pathlib.Path(__file__).with_name("tiny_space.py")
+
+
+def search(out, *options):
+    command = ["search", "digits", "--space", f"{SPACE}:space", "--out", str(out), "--precision", "int8", "--json"]
+    return main([*command, "--device", "fake", *options])
+
+
+def test_two_devices_within_a_number_of_epochs(tmp_path, capfd):
+    asked = ["--device", "stm32h743", "--limit", "latency@stm32h743=50ms", "--limit", "p90=5ms", "--min-gain", "0.01"]
+    assert search(tmp_path / "run", *asked, "--trials", "4", "--epochs", "1", "--total-epochs", "2") == 0
+    printed = capfd.readouterr()
+    document = json.loads(printed.out)
+    assert document["trials"] == 2
+    said = "The budget of 2 epochs is spent, 2 were trained. 2 trials were run."
+    assert document["stopped"] == {"kind": "budget", "message": said} and said in printed.err
+    assert {"latency@stm32h743=50ms", "p90=5ms"} <= set(document["limits"]) & set(document["satisfiability"]["shares"])
+    assert any(limit.startswith("size=") for limit in document["limits"])  # the flash of the board
+    assert set(document["devices"]) == {"fake", "stm32h743"}
+    for candidate in document["candidates"]:
+        assert candidate["metrics"]["latency_ms@stm32h743"] <= 50 and candidate["metrics"]["p90_ms"] <= 5
+    assert document["hypervolumes"][-1]["hypervolume"] == document["hypervolume"] > 0
+
+
+def test_wrong_limits_and_budgets_are_told_before_anything_is_written(tmp_path, capfd):
+    assert search(tmp_path / "run", "--limit", "latency@pi4=1ms") == 2
+    assert "on a device of the search: fake. Received: latency_ms@pi4. Add device 'pi4'." in capfd.readouterr().err
+    assert search(tmp_path / "run", "--epochs", "3", "--total-epochs", "2") == 2
+    said = "must hold the epochs of one trial. Received: max_total_epochs=2, epochs=3."
+    assert said in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "run" / "search.json").exists()

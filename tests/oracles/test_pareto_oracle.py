@@ -1,0 +1,136 @@
+"""The default oracle: cheap objectives first."""
+
+import itertools
+
+import keras_tuner as kt
+import numpy as np
+import pytest
+
+from hwkeras.errors import UserError
+from hwkeras.oracles import pareto
+from hwkeras.oracles.pareto_oracle import ParetoOracle
+from hwkeras.oracles.random_search import RandomOracle
+from hwkeras.testing import OracleConformance
+from hwkeras.testing.toy_search import drive
+
+WIDTHS = (8, 16, 32, 64)
+
+
+class TestParetoConformance(OracleConformance):
+    oracle_class = ParetoOracle
+
+
+def chain_space():
+    """Up to four layers of a kind and a width: 4 * 12 + ... = 22,620 networks."""
+    space = kt.HyperParameters()
+    space.Int("depth", 1, 4)
+    for layer in range(4):
+        with space.conditional_scope("depth", list(range(layer + 1, 5))):
+            space.Choice(f"kind_{layer}", ["conv", "depthwise", "pool"])
+            space.Choice(f"width_{layer}", list(WIDTHS))
+    return space
+
+
+def chain_cost(hp):
+    layers = range(hp.get("depth"))
+    price = {"conv": 3.0, "depthwise": 1.0, "pool": 0.2}
+    work = [price[hp.get(f"kind_{layer}")] * hp.get(f"width_{layer}") for layer in layers]
+    return {"latency_ms": 0.01 * sum(work), "size_bytes": 100.0 * sum(work) + 50.0 * len(work)}
+
+
+def chain_metrics(hp):
+    """Diminishing returns of every layer; two pools in a row ruin it."""
+    layers = range(hp.get("depth"))
+    kinds = [hp.get(f"kind_{layer}") for layer in layers]
+    worth = {"conv": 1.0, "depthwise": 0.7, "pool": 0.2}
+    skill = sum(worth[kind] * np.log2(hp.get(f"width_{layer}")) for layer, kind in zip(layers, kinds, strict=True))
+    ruined = ("pool", "pool") in set(itertools.pairwise(kinds))
+    return {"accuracy": 0.3 if ruined else float(1.0 - np.exp(-0.12 * skill)), **chain_cost(hp)}
+
+
+@pytest.fixture
+def search(tmp_path):
+    """Runs trials and returns their metrics."""
+
+    def run(oracle_class, num_trials, seed=0, cost_model=chain_cost, **arguments):
+        oracle = oracle_class(
+            max_trials=num_trials, seed=seed, hyperparameters=chain_space(), cost_model=cost_model, **arguments
+        )
+        oracle.verbose = 0
+        oracle._set_project_dir(str(tmp_path / f"{oracle_class.__name__}{seed}{cost_model is None}"), "project")
+        return oracle, [chain_metrics(trial.hyperparameters) for trial in drive(oracle, num_trials, chain_metrics)]
+
+    return run
+
+
+def volume(metrics):
+    losses = [[-each["accuracy"], each["latency_ms"]] for each in metrics]
+    return pareto.hypervolume(np.array(losses), [0.0, 6.0])
+
+
+def test_the_front_is_ahead_of_a_random_one_of_twice_the_trials(search):
+    ours = [volume(search(ParetoOracle, 20, seed, objectives=["accuracy", "latency_ms"])[1]) for seed in range(2)]
+    others = [volume(search(RandomOracle, 40, seed, objectives=["accuracy", "latency_ms"])[1]) for seed in range(2)]
+    assert np.mean(ours) > np.mean(others)
+
+
+def test_three_objectives(search):
+    oracle, metrics = search(ParetoOracle, 16, objectives=["accuracy", "latency_ms", "size_bytes"])
+    assert len(metrics) == 16 and 0.0 < oracle.expected_gain() < 1.0
+
+
+def test_one_objective_under_a_limit(search):
+    limits = ["latency=2ms"]
+    _, ours = search(ParetoOracle, 20, objectives=["accuracy"], limits=limits)
+    _, others = search(RandomOracle, 40, objectives=["accuracy"], limits=limits)
+    assert all(each["latency_ms"] <= 2.0 for each in ours)
+    assert max(each["accuracy"] for each in ours) > max(each["accuracy"] for each in others)
+
+
+def test_without_a_cost_model_everything_is_predicted(search):
+    _, metrics = search(ParetoOracle, 25, cost_model=None, objectives=["accuracy", "latency_ms"])
+    _, others = search(RandomOracle, 25, cost_model=None, objectives=["accuracy", "latency_ms"])
+    assert volume(metrics) > volume(others)
+
+
+def test_a_limit_known_after_training_only(search):
+    _, metrics = search(ParetoOracle, 30, objectives=["latency_ms"], limits=["accuracy=0.85"])
+    within = [each["latency_ms"] for each in metrics if each["accuracy"] >= 0.85]
+    # Of 60 random networks none is that good; four convolutions of width 16 take 1.92 ms and are the best.
+    assert len(within) >= 3 and min(within) < 3.0
+
+
+def test_noise_makes_it_evolve(search, monkeypatch):
+    oracle, _ = search(ParetoOracle, 14, objectives=["accuracy", "latency_ms"])
+    assert oracle.expected_gain() is not None
+    monkeypatch.setattr("hwkeras.oracles.surrogate.MetricModel.skill", property(lambda model: -0.1))
+    values = oracle.propose(np.random.default_rng(0))
+    assert oracle.expected_gain() is None and 1 <= values["depth"] <= 4
+
+
+def test_the_cost_model_is_asked_no_more_than_it_may(search):
+    asked = []
+
+    def counted(hp):
+        asked.append(hp)
+        return chain_cost(hp)
+
+    _, metrics = search(ParetoOracle, 12, cost_model=counted, objectives=["accuracy", "latency_ms"], num_costed=3)
+    # Twice three before the first, three for each that is modeled, and one for each that is drawn.
+    assert len(metrics) == 12 and len(asked) <= 6 + 12 * 4
+
+
+def test_the_gain_shrinks(search):
+    oracle, _ = search(ParetoOracle, 8, objectives=["accuracy", "latency_ms"])
+    early = oracle.expected_gain()
+    oracle, _ = search(ParetoOracle, 40, 1, objectives=["accuracy", "latency_ms"])
+    assert oracle.expected_gain() < early
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [({"num_initial": 1}, "`num_initial` must be"), ({"num_costed": 0}, "`num_costed` must be")],
+)
+def test_numbers_out_of_range(arguments, told):
+    with pytest.raises(UserError, match=told):
+        ParetoOracle(["accuracy"], **arguments)
