@@ -21,6 +21,13 @@ class Admission:
         self._naming = naming
         self._tell = tell
         self._feasible = {event["identity"]: tuple(event["precisions"]) for event in journal.read("accepted")}
+        # Those of an earlier run are screened again: other limits may let them in.
+        self._rejected = {event.get("identity", event["architecture"]) for event in journal.read("rejected")}
+
+    @property
+    def num_rejected(self):
+        """int, networks that were turned away before training."""
+        return len(self._rejected)
 
     def on_screened(self, hp, screened):
         """Takes note of a network that was screened.
@@ -37,7 +44,9 @@ class Admission:
         if screened.feasible:
             self._journal.write("accepted", identity=identity, precisions=screened.feasible, **facts)
         else:
-            self._journal.write("rejected", metrics=screened.known_metrics(), **facts)
+            if identity not in self._rejected:
+                self._journal.write("rejected", identity=identity, metrics=screened.known_metrics(), **facts)
+            self._rejected.add(identity)
             self._tell("rejected", architecture=architecture, metrics=screened.metrics)
         self._feasible[identity] = screened.feasible
 

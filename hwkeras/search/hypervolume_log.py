@@ -94,7 +94,9 @@ class HypervolumeLog:
         ]
         values = np.array(rows, dtype=float).reshape(-1, len(self._objectives))
         best, worst = np.array(scale["best"]), np.array(scale["reference"])
-        points = np.maximum((values - best) / (worst - best), 0.0)
+        # Beside a reference of next to nothing a value is infinitely far out, and does not count.
+        with np.errstate(over="ignore"):
+            points = np.maximum((values - best) / (worst - best), 0.0)
         return points[np.isfinite(points).all(axis=1)]
 
     def _values(self, candidate):

@@ -16,13 +16,15 @@ class Outcome:
         journal: `Journal` of that run.
         oracle: `HardwareOracle`, which knows the trials that completed.
         limits: sequence of `Limit`.
+        admission: `Admission`, which knows how many were turned away.
     """
 
-    def __init__(self, run, journal, oracle, limits):
+    def __init__(self, run, journal, oracle, limits, admission):
         self._run = run
         self._journal = journal
         self._oracle = oracle
         self._limits = tuple(limits)
+        self._admission = admission
         self._hypervolumes = HypervolumeLog(journal, oracle.objectives, limits)
 
     def candidates(self):
@@ -121,7 +123,7 @@ class Outcome:
         reason = self._oracle.stop_reason
         return (self._run.settings() or {}) | {
             "trials": len(self._oracle.trials),
-            "rejected": self._oracle.num_rejected,
+            "rejected": self._admission.num_rejected,
             "seconds": round(sum(stage_seconds.values()), 1),
             "stage_seconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
             "hypervolume": hypervolumes[-1]["hypervolume"] if hypervolumes else 0.0,

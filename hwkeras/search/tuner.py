@@ -125,9 +125,9 @@ class HardwareTuner(kt.Tuner):
         self.run = Run(directory)
         self._weights = Weights(self.run)
         self._journal = Journal(directory / "journal.jsonl")
-        self._outcome = Outcome(self.run, self._journal, oracle, self.limits)
         self._naming = Naming(self.hypermodel)
         self._admission = Admission(self._journal, self._naming, self._tell)
+        self._outcome = Outcome(self.run, self._journal, oracle, self.limits, self._admission)
         latencies = self._devices.latencies(self.limits, directory)
         self._latencies = latencies[0]
         self._elsewhere = Elsewhere(latencies, self.objectives, self.limits, self._clock)
@@ -395,5 +395,5 @@ class HardwareTuner(kt.Tuner):
 
     def _tell(self, event, **facts):
         if self.progress is not None:
-            counts = {"num_trials": len(self.oracle.trials), "rejected": self.oracle.num_rejected}
+            counts = {"num_trials": len(self.oracle.trials), "rejected": self._admission.num_rejected}
             self.progress(event, facts | counts | {"max_trials": self.oracle.max_trials})

@@ -167,6 +167,7 @@ def main():
     parser.add_argument("--oracles", nargs="*", default=names)
     parser.add_argument("--peers", nargs="*", default=["tpe", "nsga2", "gp"], choices=["tpe", "nsga2", "gp"])
     parser.add_argument("--tables", nargs="*", default=list(homes), choices=list(homes))
+    parser.add_argument("--tasks", nargs="*", default=["front", "limit"], choices=["front", "limit"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--json", type=pathlib.Path, help="also write all curves to this file")
@@ -181,6 +182,8 @@ def main():
             print(f"{table} is left out: there is no {SHARED}.")
             continue
         for task, simulator in tasks(*homes[table]()):
+            if task not in args.tasks:
+                continue
             replays = curves[f"{table}/{task}"] = run(simulator, args)
             print(f"\n{table}, {task}: {len(simulator.values)} networks, {args.seeds} seeds")
             print(comparison_text(replays, AT), flush=True)
