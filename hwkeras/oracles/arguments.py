@@ -55,3 +55,21 @@ def check_at_least(name, value, low):
     if number is None or number < low:
         raise UserError(f"`{name}` must be an int of {low} or more. Received: {name}={value!r}.")
     return number
+
+
+def check_chance(name, value):
+    """Checks a probability.
+
+    Args:
+        name: str, the argument's name.
+        value: float.
+
+    Returns:
+        float.
+
+    Raises:
+        UserError: not a number from 0 to 1.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0:
+        return float(value)
+    raise UserError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}.")

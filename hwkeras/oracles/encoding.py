@@ -14,6 +14,9 @@ from hwkeras.oracles import sampling
 INACTIVE = -1
 # A continuous hyperparameter, or one of more options, is seen on a grid of so many.
 _MOST_OPTIONS = 32
+# A choice among up to so many is taken for one among names: numbers often stand for operations, and so few are soon
+# known one by one.
+_MOST_NAMES = 6
 
 
 class Encoding:
@@ -209,7 +212,9 @@ def _grid(gene):
 
 
 def _is_ordered(gene):
-    return isinstance(gene, (kinds.Int, kinds.Float)) or (isinstance(gene, kinds.Choice) and bool(gene.ordered))
+    if isinstance(gene, kinds.Choice):
+        return bool(gene.ordered) and len(gene.values) > _MOST_NAMES
+    return isinstance(gene, (kinds.Int, kinds.Float))
 
 
 def _pick(is_free, rng):

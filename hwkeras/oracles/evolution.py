@@ -68,13 +68,7 @@ class EvolutionOracle(HardwareOracle):
         """Place of each member, 0 for the best; by the first objective alone, or by all."""
         losses = self.losses(population)
         losses = losses[:, :1] if first_alone else losses
-        violations = [observation.violation for observation in population]
-        rank = pareto.ranks(losses, violations)
-        crowding = np.zeros(len(population))
-        if losses.shape[1] > 1:
-            for level in np.unique(rank):
-                members = rank == level
-                crowding[members] = pareto.crowding_distance(losses[members])
+        places = pareto.crowded_places(losses, [observation.violation for observation in population])
         # Of equal members the youngest comes first.
         age = -np.arange(len(population))
-        return np.argsort(np.lexsort((age, -crowding, rank)))
+        return np.argsort(np.lexsort((age, places)))

@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 
+from hwkeras.oracles import pareto
 from hwkeras.oracles import sampling
 from hwkeras.oracles.arguments import check_at_least
+from hwkeras.oracles.arguments import check_chance
 from hwkeras.oracles.base import HardwareOracle
-from hwkeras.oracles.nsga2 import check_chance
-from hwkeras.oracles.nsga2 import crowded_places
 from hwkeras.oracles.nsga2 import mutate_one_on_average
 from hwkeras.oracles.nsga2 import mutate_until_new
 
@@ -126,7 +126,7 @@ class GeneticOracle(HardwareOracle):
         self._places = places
 
     def _sorted_places(self):
-        return crowded_places(self.losses(self._population), [each.violation for each in self._population])
+        return pareto.crowded_places(self.losses(self._population), [each.violation for each in self._population])
 
     def _tournament(self, population, rng):
         """The best of a few; of equals the first one drawn, which is chance."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwkeras.errors import UserError
 from hwkeras.oracles import pareto
 from hwkeras.oracles import sampling
 from hwkeras.oracles.arguments import check_at_least
+from hwkeras.oracles.arguments import check_chance
 from hwkeras.oracles.base import HardwareOracle
 
 # How often a child that was tried before is mutated once more, before it is handed over as it is.
@@ -81,9 +81,9 @@ class Nsga2Oracle(HardwareOracle):
             end = self._end_of_generation()
             # Of equals the one that comes first stays, and the last to end is the youngest.
             everyone = observations[self._num_sorted : end][::-1] + self._parents
-            places = crowded_places(self.losses(everyone), [each.violation for each in everyone])
+            places = pareto.crowded_places(self.losses(everyone), [each.violation for each in everyone])
             self._parents = [everyone[index] for index in np.argsort(places, kind="stable")[: self.population_size]]
-            self._places = crowded_places(self.losses(self._parents), [each.violation for each in self._parents])
+            self._places = pareto.crowded_places(self.losses(self._parents), [each.violation for each in self._parents])
             self._num_sorted = end
         return self._parents
 
@@ -107,25 +107,6 @@ class Nsga2Oracle(HardwareOracle):
         """The better of two parents; of equals the first one drawn, which is chance."""
         one, other = rng.choice(len(parents), size=2, replace=False)
         return parents[one] if self._places[one] <= self._places[other] else parents[other]
-
-
-def crowded_places(losses, violations):
-    """Sorts points by front under constrained domination, and within a front by crowding, the loneliest first.
-
-    Args:
-        losses: float array of shape (num_points, num_objectives), all minimized.
-        violations: sequence of float of shape (num_points,), how far outside the limits.
-
-    Returns:
-        int array of shape (num_points,), the place of each, 0 for the best; equals share one.
-    """
-    rank = pareto.ranks(losses, violations)
-    crowding = np.zeros(len(rank))
-    if np.ndim(losses) == 2 and np.shape(losses)[1] > 1:
-        for level in np.unique(rank):
-            crowding[rank == level] = pareto.crowding_distance(losses[rank == level])
-    keys = np.stack([rank.astype(float), -crowding], axis=1)
-    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def mutate_one_on_average(space, values, rng):
@@ -160,21 +141,3 @@ def mutate_until_new(oracle, values, rng):
             break
         values = sampling.mutate(oracle.hyperparameters, values, rng)
     return values
-
-
-def check_chance(name, value):
-    """Checks a probability.
-
-    Args:
-        name: str, the argument's name.
-        value: float.
-
-    Returns:
-        float.
-
-    Raises:
-        UserError: not a number from 0 to 1.
-    """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= 1.0:
-        return float(value)
-    raise UserError(f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}.")

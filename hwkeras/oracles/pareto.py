@@ -183,6 +183,25 @@ def crowding_distance(losses):
     return distance
 
 
+def crowded_places(losses, violations):
+    """Sorts points by front under constrained domination, and within a front by crowding, the loneliest first.
+
+    Args:
+        losses: float array of shape (num_points, num_objectives), all minimized.
+        violations: sequence of float of shape (num_points,), how far outside the limits.
+
+    Returns:
+        int array of shape (num_points,), the place of each, 0 for the best; equals share one.
+    """
+    rank = ranks(losses, violations)
+    crowding = np.zeros(len(rank))
+    if np.ndim(losses) == 2 and np.shape(losses)[1] > 1:
+        for level in np.unique(rank):
+            crowding[rank == level] = crowding_distance(losses[rank == level])
+    keys = np.stack([rank.astype(float), -crowding], axis=1)
+    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+
+
 def hypervolume(losses, reference):
     """The volume that the points dominate, up to a reference point. Exact.
 

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from hwkeras.errors import UserError
+from hwkeras.oracles.arguments import check_chance
 from hwkeras.oracles.nsga2 import Nsga2Oracle
-from hwkeras.oracles.nsga2 import check_chance
-from hwkeras.oracles.nsga2 import crowded_places
 from hwkeras.oracles.nsga2 import mutate_one_on_average
 from hwkeras.oracles.nsga2 import mutate_until_new
+from hwkeras.oracles.pareto import crowded_places
 from hwkeras.testing import OracleConformance
 from hwkeras.testing import drive
 
