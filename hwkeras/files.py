@@ -6,12 +6,14 @@ import pathlib
 import tempfile
 
 
-def write_atomically(path, content):
+def write_atomically(path, content, is_awaited=True):
     """Writes a file under a temporary name in its own folder, then renames it.
 
     Args:
         path: str or PathLike; missing parent folders are made.
         content: bytes or str (written as UTF-8).
+        is_awaited: bool, whether to wait for the disk. Without, a power failure may take the file, a killed process
+            still does not. Defaults to `True`.
 
     Returns:
         pathlib.Path of the file.
@@ -23,8 +25,9 @@ def write_atomically(path, content):
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_awaited:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

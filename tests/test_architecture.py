@@ -21,7 +21,7 @@ FLOORS = {
     "measure": 2,
     "data": 1,
     "build": 2,
-    "compress": 3,
+    "compress": 4,
     "convert": 3,
     "oracles": 4,
     "export": 4,

@@ -18,7 +18,9 @@ COMMANDS = re.findall(r"^(hwkeras [^#\n]+)", "\n".join(re.findall(r"```sh\n(.*?)
 def test_there_is_something_to_run():
     assert len(BLOCKS) == 3
     named = {shlex.split(command)[1] for command in COMMANDS}
-    assert named == {"search", "verify", "bench", "profile", "analyze", "devices", "boards", "report"}
+    assert named == {
+        *("search", "verify", "bench", "profile", "analyze", "compress", "lint-space", "devices", "boards", "report"),
+    }
 
 
 @pytest.mark.slow

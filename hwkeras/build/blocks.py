@@ -100,6 +100,14 @@ def _residual(layer, tensors, style):
     return _activated(y, params["activation"], layer.name)
 
 
+def _depthwise_conv(layer, tensors, style):
+    return _depthwise(tensors[0], layer, style)
+
+
+def _squeeze_excite_block(layer, tensors, style):
+    return _squeeze_excite(tensors[0], layer.name, style, layer.params["squeezed"])
+
+
 def _pool(pooling):
     def block(layer, tensors, style):
         params = layer.params
@@ -114,6 +122,14 @@ def _global_average_pool(layer, tensors, style):
 
 def _flatten(layer, tensors, style):
     return layers.Flatten(name=layer.name)(tensors[0])
+
+
+def _reshape(layer, tensors, style):
+    return layers.Reshape(layer.params["shape"], name=layer.name)(tensors[0])
+
+
+def _activation(layer, tensors, style):
+    return _activated(tensors[0], layer.params["activation"], layer.name)
 
 
 def _dense(layer, tensors, style):
@@ -179,12 +195,11 @@ def _shortcut(x, y, layer):
     return layers.Add(name=f"{layer.name}_add")([x, y]) if layer.params["skip"] else y
 
 
-def _squeeze_excite(x, name, style):
+def _squeeze_excite(x, name, style, squeezed=None):
     channels = x.shape[-1]
+    squeezed = squeezed or max(1, channels // _SE_RATIO)
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_pool")(x)
-    y = layers.Conv2D(
-        max(1, channels // _SE_RATIO), 1, kernel_regularizer=style.regularizer(), name=f"{name}_se_squeeze"
-    )(y)
+    y = layers.Conv2D(squeezed, 1, kernel_regularizer=style.regularizer(), name=f"{name}_se_squeeze")(y)
     y = layers.ReLU(name=f"{name}_se_relu")(y)
     y = layers.Conv2D(channels, 1, kernel_regularizer=style.regularizer(), name=f"{name}_se_excite")(y)
     y = layers.Activation("hard_sigmoid", name=f"{name}_se_gate")(y)
@@ -210,10 +225,14 @@ _BLOCKS = {
     "inverted_bottleneck": _inverted_bottleneck,
     "fused_inverted_bottleneck": _fused_inverted_bottleneck,
     "residual": _residual,
+    "depthwise_conv": _depthwise_conv,
+    "squeeze_excite": _squeeze_excite_block,
     "max_pool": _pool(layers.MaxPooling2D),
     "average_pool": _pool(layers.AveragePooling2D),
     "global_average_pool": _global_average_pool,
     "flatten": _flatten,
+    "reshape": _reshape,
+    "activation": _activation,
     "dense": _dense,
     "dropout": _dropout,
     "add": _add,

@@ -79,6 +79,15 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         """
         return self.space.architecture(hp)
 
+    def describe(self):
+        """What the space leaves open, for a person.
+
+        Returns:
+            str: each choice with its values and its condition, the number of assignments, an example; of a space that
+            does not say, its name.
+        """
+        return self.space.describe() if hasattr(self.space, "describe") else repr(self.space)
+
     def build(self, hp):
         """Declares, builds, compiles.
 

@@ -6,9 +6,12 @@ from dataclasses import fields
 
 from hwkeras.build.hypermodel import HardwareHyperModel
 from hwkeras.errors import UserError
+from hwkeras.space.cell_space import CellSpace
 from hwkeras.space.image import ImageSpace
 from hwkeras.space.layer_list import LayerListSpace
+from hwkeras.space.named_space import NamedSpace
 from hwkeras.space.plain_dict import DictSpace
+from hwkeras.space.sequence import SequenceSpace
 
 
 class Image(HardwareHyperModel):
@@ -28,6 +31,45 @@ class Image(HardwareHyperModel):
 
     def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
         super().__init__(_space(ImageSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+
+
+class Cells(HardwareHyperModel):
+    """Image classifiers of repeated cells, NAS-Bench-201's among them; the hypermodel of `space.CellSpace`.
+
+    Args:
+        input_shape: (height, width, channels).
+        num_classes: int, 2 or more.
+        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
+        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
+        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
+        **choices: arguments of `space.CellSpace`, such as `nodes=3`, `cells=(1, 2, 3)`.
+
+    Raises:
+        UserError: an unknown choice, or a value that breaks its law.
+    """
+
+    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
+        super().__init__(_space(CellSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+
+
+class Named(HardwareHyperModel):
+    """A well-known network in several widths, MobileNetV2 for example; the hypermodel of `space.NamedSpace`.
+
+    Args:
+        name: str, such as `"mobilenet_v2"`; a wrong one is answered with all of them.
+        input_shape: (height, width, channels).
+        num_classes: int, 2 or more.
+        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
+        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
+        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
+        **choices: arguments of `space.NamedSpace`: `widths=(0.5, 1.0)`.
+
+    Raises:
+        UserError: an unknown name or choice, or a value that breaks its law.
+    """
+
+    def __init__(self, name, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
+        super().__init__(_space(NamedSpace, choices, name, input_shape, num_classes), optimizer, loss, metrics)
 
 
 class SearchSpace(HardwareHyperModel):
@@ -61,6 +103,25 @@ class SearchSpace(HardwareHyperModel):
     ):
         space = _space(LayerListSpace, choices, input_shape, output_shape, num_layers, layer_types)
         super().__init__(space, optimizer, loss, metrics)
+
+
+class Sequence(HardwareHyperModel):
+    """Classifiers of sequences, such as motion or medical signals; the hypermodel of `space.SequenceSpace`.
+
+    Args:
+        input_shape: (steps, channels).
+        num_classes: int, 2 or more.
+        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
+        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
+        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
+        **choices: arguments of `space.SequenceSpace`, such as `stages=2`, `kernels=(3, 9)`.
+
+    Raises:
+        UserError: an unknown choice, or a value that breaks its law.
+    """
+
+    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
+        super().__init__(_space(SequenceSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
 
 
 class FromDict(HardwareHyperModel):

@@ -6,9 +6,11 @@ import click
 
 from hwkeras.cli.analyzing import analyze
 from hwkeras.cli.benching import bench
+from hwkeras.cli.compressing import compress
 from hwkeras.cli.devices import devices
 from hwkeras.cli.inspecting import report
 from hwkeras.cli.inspecting import verify
+from hwkeras.cli.linting import lint_space
 from hwkeras.cli.output import quiet_tensorflow
 from hwkeras.cli.output import run
 from hwkeras.cli.profiles import boards
@@ -22,7 +24,7 @@ def hwkeras():
     """Find the Keras models worth shipping on a device, measured on the .tflite files that ship."""
 
 
-for _command in (search, bench, analyze, profile, devices, boards, verify, report):
+for _command in (search, compress, bench, analyze, profile, devices, boards, lint_space, verify, report):
     hwkeras.add_command(_command)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import importlib
-import importlib.util
 import pathlib
 
 import click
 
 from hwkeras.cli.output import JsonOutput
+from hwkeras.cli.own_space import DATA_KINDS
+from hwkeras.cli.own_space import open_space
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
 from hwkeras.oracles import names as oracle_names
@@ -24,7 +24,11 @@ _SATISFIABILITY_SECONDS = 4.0
 @click.command()
 @click.argument("data", default="digits")
 @click.option(
-    "--space", default="image", show_default=True, help="`image`, or your build(hp): FILE.py:NAME or MODULE:NAME."
+    "--space",
+    default="image",
+    show_default=True,
+    help="`image`, `cells`, `sequence`, `audio`, a well-known network such as `mobilenet_v2`, or your build(hp): "
+    "FILE.py:NAME or MODULE:NAME.",
 )
 @click.option(
     "--device",
@@ -63,6 +67,22 @@ _SATISFIABILITY_SECONDS = 4.0
     default=None,
     help="Stop when trials are expected to add less than this share, such as 0.01, to the hypervolume.",
 )
+@click.option("--stop-hopeless", is_flag=True, help="End trials whose learning curve cannot reach the front.")
+@click.option("--inherit-weights", is_flag=True, help="Start a network from a trained one that shares most layers.")
+@click.option(
+    "--train-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Train each network on this share of the training data, the same for all.",
+)
+@click.option(
+    "--warm-start",
+    type=click.Path(),
+    multiple=True,
+    help="Learn from the earlier run in this directory; repeatable.",
+)
+@click.option("--zero-cost", is_flag=True, help="Score untrained networks, as hints for the oracle.")
 @click.option(
     "--epochs", type=click.IntRange(1), default=None, help="Epochs for each network. [default: by the data's size]"
 )
@@ -87,7 +107,8 @@ def search(data, out, as_json, **asked):
     """Search for the networks worth shipping on DATA.
 
     DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test,
-    y_test], or a folder of class folders with images.
+    y_test], or a folder of class folders with images. With --space sequence the samples of the .npz are sequences, with
+    --space audio they are waveforms (beside sample_rate), or the files of the folders .wav.
     """
     with JsonOutput(as_json) as output:
         out = out or pathlib.Path("runs") / f"{_stem(data)}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -112,13 +133,15 @@ def _prepare(data, out, asked):
     # Not every device takes a number of threads: a profile is of one core.
     options = {} if asked["threads"] == 1 else {"num_threads": asked["threads"]}
     meters = [open_meter(device, **options) for device in asked["devices"]]
-    dataset = load_dataset(data, seed=asked["seed"])
+    dataset = load_dataset(data, kind=DATA_KINDS.get(asked["space"], "image"), seed=asked["seed"])
     import_tensorflow()
-    space = _open_space(asked["space"], dataset)
+    space = open_space(asked["space"], dataset)
 
     from hwkeras.search import DEFAULT_OBJECTIVES
+    from hwkeras.search import Economy
     from hwkeras.search import HardwareTuner
 
+    switches = ("stop_hopeless", "inherit_weights", "train_share", "warm_start", "zero_cost")
     tuner = HardwareTuner(
         space,
         objectives=objectives or DEFAULT_OBJECTIVES,
@@ -132,6 +155,7 @@ def _prepare(data, out, asked):
         max_minutes=asked["minutes"] or (None if asked["trials"] or asked["total_epochs"] else 3),
         max_total_epochs=asked["total_epochs"],
         min_gain=asked["min_gain"],
+        economy=Economy(**{name: asked[name] for name in switches}),
         satisfiability_seconds=_SATISFIABILITY_SECONDS,
         seed=asked["seed"],
         directory=out,
@@ -205,34 +229,3 @@ def _check_directory(out, resume):
 
 def _default_epochs(num_samples, batch_size):
     return max(1, min(_MAX_DEFAULT_EPOCHS, round(_DEFAULT_STEPS * batch_size / num_samples)))
-
-
-def _open_space(name, dataset):
-    if name == "image":
-        from hwkeras.build.spaces import Image
-
-        return Image(input_shape=dataset.input_shape, num_classes=dataset.num_classes)
-    source, colon, attribute = name.rpartition(":")
-    if not colon:
-        raise UserError(f"`--space` is `image`, or your own as FILE.py:NAME or MODULE:NAME. Received: --space {name}.")
-    found = getattr(_import(source, name), attribute, None)
-    if found is None:
-        raise UserError(
-            f"`--space` must name something that exists. Received: --space {name}; {source} has no {attribute!r}."
-        )
-    return found
-
-
-def _import(source, name):
-    path = pathlib.Path(source)
-    try:
-        if path.suffix != ".py":
-            return importlib.import_module(source)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    except (ImportError, FileNotFoundError, SyntaxError) as error:
-        raise UserError(
-            f"`--space` must name Python code that can be imported. Received: --space {name} ({error})."
-        ) from error

@@ -12,11 +12,17 @@ from hwkeras.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "ChannelPruned": "hwkeras.compress.channels",
+        "ChannelReport": "hwkeras.compress.channel_report",
         "Compressed": "hwkeras.compress.compressor",
         "CompressionReport": "hwkeras.compress.report",
         "LayerReport": "hwkeras.compress.report",
         "Recipe": "hwkeras.compress.recipe",
+        "StepReport": "hwkeras.compress.report",
         "compress": "hwkeras.compress.compressor",
+        "load_model": "hwkeras.compress.model_files",
+        "prune_channels": "hwkeras.compress.channels",
+        "return_weights": "hwkeras.compress.weight_return",
         "twin": "hwkeras.compress.twinning",
     },
 )

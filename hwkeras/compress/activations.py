@@ -3,8 +3,11 @@
 tf_keras' own `hard_sigmoid` is `0.2 x + 0.5` clipped; Keras 3's, and TFLite's HARD_SWISH, is `relu6(x + 3) / 6`.
 """
 
+import keras
 import tensorflow as tf
 
+from hwkeras.compress.keras_operation import KerasOperation
+from hwkeras.compress.keras_operation import describe
 from hwkeras.compress.legacy import tf_keras
 
 
@@ -49,13 +52,27 @@ LAYERS = {
     "relu6": lambda name: tf_keras.layers.ReLU(max_value=6.0, name=name),
     "leaky_relu": lambda name: tf_keras.layers.LeakyReLU(alpha=0.2, name=name),
 }
+# Names of the module that are no activations.
+_TOOLS = frozenset({"deserialize", "get", "serialize"})
+
+
+def has_twin(activation):
+    """Whether `activation_layer` knows an activation.
+
+    Args:
+        activation: str, Keras 3 name.
+
+    Returns:
+        bool; False for functions of the user.
+    """
+    return activation not in _TOOLS and callable(getattr(keras.activations, activation, None))
 
 
 def activation_layer(activation, name):
     """Makes the tf_keras layer of a Keras 3 activation.
 
     Args:
-        activation: str, Keras 3 name; a key of `LAYERS` or `FUNCTIONS`.
+        activation: str, name of one of Keras 3's own.
         name: str, the layer's name.
 
     Returns:
@@ -63,4 +80,6 @@ def activation_layer(activation, name):
     """
     if activation in LAYERS:
         return LAYERS[activation](name)
-    return tf_keras.layers.Activation(FUNCTIONS[activation], name=name)
+    if activation in FUNCTIONS:
+        return tf_keras.layers.Activation(FUNCTIONS[activation], name=name)
+    return KerasOperation(describe(keras.layers.Activation(activation)), name=name)

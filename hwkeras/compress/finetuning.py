@@ -40,6 +40,7 @@ class FineTuning:
         batch_size: int.
         learning_rate: float, of Adam.
         fit_arguments: mapping of further `fit` arguments, keys of `FIT_ARGUMENTS`.
+        metrics: tuple of tf_keras metrics, or None: the accuracy of a classifier. Defaults to `None`.
     """
 
     loss: Any
@@ -50,6 +51,7 @@ class FineTuning:
     batch_size: int
     learning_rate: float
     fit_arguments: Mapping[str, Any]
+    metrics: tuple | None = None
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -82,8 +84,8 @@ class FineTuning:
             CompressionError: the loss ended as NaN or infinite.
         """
         is_classifier = "crossentropy" in getattr(self.loss, "__name__", type(self.loss).__name__).lower()
-        optimizer = tf_keras.optimizers.Adam(self.learning_rate)
-        model.compile(optimizer=optimizer, loss=self.loss, metrics=["accuracy"] if is_classifier else None)
+        metrics = list(self.metrics) if self.metrics is not None else ["accuracy"] if is_classifier else None
+        model.compile(tf_keras.optimizers.Adam(self.learning_rate), self.loss, metrics)
         arguments = {"verbose": 0, **self.fit_arguments}
         arguments["callbacks"] = [*callbacks, *(arguments.get("callbacks") or ())]
         history = model.fit(

@@ -32,7 +32,6 @@ def _load():
 tf_keras, tfmot = _load()
 
 _TFMOT = "tensorflow_model_optimization.python.core"
-_QUANTIZATION = f"{_TFMOT}.quantization.keras"
 
 
 def _from_tfmot(module, name):
@@ -40,19 +39,5 @@ def _from_tfmot(module, name):
     return getattr(importlib.import_module(module), name)
 
 
+Pruning = _from_tfmot(f"{_TFMOT}.sparsity.keras.pruning_impl", "Pruning")
 PruneRegistry = _from_tfmot(f"{_TFMOT}.sparsity.keras.prune_registry", "PruneRegistry")
-
-_DEFAULT = f"{_QUANTIZATION}.default_8bit.default_8bit"
-QuantizeRegistry = _from_tfmot(f"{_DEFAULT}_quantize_registry", "Default8BitQuantizeRegistry")
-QuantizeConfig = _from_tfmot(f"{_DEFAULT}_quantize_registry", "Default8BitQuantizeConfig")
-ConvQuantizeConfig = _from_tfmot(f"{_DEFAULT}_quantize_registry", "Default8BitConvQuantizeConfig")
-OutputQuantizeConfig = _from_tfmot(f"{_DEFAULT}_quantize_configs", "Default8BitOutputQuantizeConfig")
-NoOpQuantizeConfig = _from_tfmot(f"{_DEFAULT}_quantize_configs", "NoOpQuantizeConfig")
-LayoutTransform = _from_tfmot(f"{_DEFAULT}_quantize_layout_transform", "Default8BitQuantizeLayoutTransform")
-QuantizeScheme = _from_tfmot(f"{_DEFAULT}_quantize_scheme", "Default8BitQuantizeScheme")
-
-_PRESERVING = f"{_QUANTIZATION}.collab_opts.prune_preserve"
-PrunePreserveRegistry = _from_tfmot(f"{_PRESERVING}.prune_preserve_quantize_registry", "PrunePreserveQuantizeRegistry")
-PrunePreserveScheme = _from_tfmot(
-    f"{_PRESERVING}.default_8bit_prune_preserve_quantize_scheme", "Default8BitPrunePreserveQuantizeScheme"
-)

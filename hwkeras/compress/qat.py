@@ -1,92 +1,117 @@
-"""Quantization-aware training with tfmot, keeping the zeros of a pruned model.
+"""Quantization-aware training: a model that computes as its int8 file will, wherever its layers allow.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
 10.1109/CVPR.2018.00286.
 """
 
-from hwkeras.compress.activations import hard_sigmoid
-from hwkeras.compress.activations import hard_silu
-from hwkeras.compress.legacy import OutputQuantizeConfig
-from hwkeras.compress.legacy import QuantizeRegistry
+from __future__ import annotations
+
+import tensorflow as tf
+
 from hwkeras.compress.legacy import tf_keras
 from hwkeras.compress.legacy import tfmot
-from hwkeras.compress.quantize_scheme import scheme
+from hwkeras.compress.legacy_graph import fresh_inputs
+from hwkeras.compress.legacy_graph import mask_of
+from hwkeras.compress.legacy_graph import replay
+from hwkeras.compress.preservation import Preservation
+from hwkeras.compress.quantize_scheme import placements
+from hwkeras.compress.quantizers import LayerQuantization
+from hwkeras.compress.rewriting import rewrite
 from hwkeras.errors import UserError
 
-_LAYERS = tf_keras.layers
-_Q = tfmot.quantization.keras
-_FUNCTIONS_OF_OURS = (hard_sigmoid, hard_silu)
-# Behind one of these tfmot folds a batch normalization.
-_FOLDING = (_LAYERS.Conv2D, _LAYERS.DepthwiseConv2D, _LAYERS.Dense)
-# No weights, and quantizing the output is all there is to it; tfmot's registry does not list them.
-_OUTPUT_ONLY = (
-    _LAYERS.Multiply,
-    _LAYERS.Subtract,
-    _LAYERS.Maximum,
-    _LAYERS.Minimum,
-    _LAYERS.Average,
-    _LAYERS.Rescaling,
-)
+_Wrapper = tfmot.quantization.keras.QuantizeWrapperV2
 
 
-def quantize_aware(model, fine_tuning, *, keeps_zeros):
+def quantize_aware(model, fine_tuning, *, keeps_zeros=False, keeps_clusters=False):
     """Fine-tunes a model that computes as its int8 file will.
+
+    What tfmot cannot quantize is first written as what it can (see `rewrite`). A layer for which there is no such form
+    trains in float, its output rounded; the converter quantizes its inside from the calibration samples.
 
     Args:
         model: tf_keras functional model; copied, not changed.
         fine_tuning: FineTuning.
         keeps_zeros: bool, whether weights that are zero stay zero. Plain training fills them again in one epoch.
+            Defaults to `False`.
+        keeps_clusters: bool, whether weights of one layer that are equal stay equal. Defaults to `False`.
 
     Returns:
-        Tuple `(model, history)`: the trained tf_keras model with quantization wrappers, and the training history.
+        Tuple `(model, history, notes)`: the trained tf_keras model with quantization wrappers, the training history,
+        and a tuple of str, one for each layer that trained in float, with the reason.
 
     Raises:
-        UserError: a layer tfmot cannot quantize (named), with the way out.
+        UserError: a model of which nothing can be trained quantized, or a recurrent layer that cannot be unrolled
+            (named), with the way out.
+        CompressionError: a rewritten model that answers differently.
     """
-    registry = QuantizeRegistry()
-    for layer in model.layers:
-        _check(layer, registry)
-    annotated = tf_keras.models.clone_model(model, clone_function=_annotated)
-    annotated.set_weights(model.get_weights())
-    try:
-        with _Q.quantize_scope():
-            quantized = _Q.quantize_apply(annotated, scheme(keeps_zeros=keeps_zeros))
-    except (RuntimeError, TypeError, ValueError) as error:
+    rewritten = rewrite(model)
+    plan = placements(rewritten)
+    notes = tuple(_note(layer, plan[layer.name].reason) for layer in rewritten.layers if plan[layer.name].reason)
+    if not any(placement.quantization and placement.quantization.weights for placement in plan.values()):
         raise UserError(
-            "tfmot must be able to quantize the model for 'int8_qat'. "
-            f"Received: model {model.name!r}, refused with: {error}. Use 'int8' instead of 'int8_qat'."
-        ) from error
-    return quantized, fine_tuning.fit(quantized)
+            "'int8_qat' needs a layer whose weights can be rounded while it trains: a convolution, a dense layer or an "
+            f"embedding. Received: model {model.name!r}{' in which ' if notes else ''}{'; '.join(notes)}. Use 'int8' "
+            "instead of 'int8_qat': it needs no training."
+        )
+    quantized = _wrapped(rewritten, plan)
+    callbacks = []
+    if keeps_zeros or keeps_clusters:
+        kernels = quantized.trainable_variables
+        callbacks.append(Preservation(kernels, keeps_zeros=keeps_zeros, keeps_clusters=keeps_clusters))
+    return quantized, fine_tuning.fit(quantized, callbacks), notes
 
 
-def _check(layer, registry):
-    is_integer_input = isinstance(layer, _LAYERS.InputLayer) and not layer.dtype.startswith("float")
-    is_known = isinstance(layer, (_LAYERS.InputLayer, _LAYERS.BatchNormalization))
-    is_known = is_known or isinstance(layer, _OUTPUT_ONLY) or registry.supports(layer)
-    if is_known and not is_integer_input:
-        return
-    raise UserError(
-        "'int8_qat' needs layers that tfmot can quantize. Received: layer "
-        f"{layer.name!r} of class {type(layer).__name__}{' with integers' if is_integer_input else ''}. "
-        "Use 'int8' instead of 'int8_qat': it needs no training and takes every layer."
-    )
+def _note(layer, reason):
+    return f"layer {layer.name!r} ({type(layer).__name__}) trains in float: {reason}"
 
 
-def _annotated(layer):
-    if isinstance(layer, _LAYERS.InputLayer):
-        return layer
-    copy = type(layer).from_config(layer.get_config())
-    is_own = isinstance(layer, _LAYERS.Activation) and layer.activation in _FUNCTIONS_OF_OURS
-    is_lone = isinstance(layer, _LAYERS.BatchNormalization) and not _is_folded(layer)
-    if is_own or is_lone or isinstance(layer, _OUTPUT_ONLY):
-        return _Q.quantize_annotate_layer(copy, OutputQuantizeConfig())
-    return _Q.quantize_annotate_layer(copy)
+def _wrapped(model, plan):
+    """The model with its layers in tfmot's wrappers; it shares its weights with the one given."""
+    builder = _Builder(plan)
+    inputs = fresh_inputs(model)
+    outputs = replay(model, [builder.rounded(tensor) for tensor in inputs], builder.visit)
+    return tf_keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=model.name)
 
 
-def _is_folded(normalization):
-    """Whether the layer before is a convolution or dense layer that nothing else reads."""
-    if len(normalization.inbound_nodes) != 1:
-        return False
-    producer = normalization.input._keras_history.layer
-    is_linear = getattr(producer, "activation", None) is tf_keras.activations.linear
-    return isinstance(producer, _FOLDING) and is_linear and len(producer.outbound_nodes) == 1
+class _Builder:
+    """Calls each layer of a model in the wrapper its placement asks for."""
+
+    def __init__(self, plan):
+        self._plan = plan
+        self._wrappers = {}
+        self._num_rounded = 0
+
+    def visit(self, layer, args, kwargs):
+        """Makes one call of one layer.
+
+        Args:
+            layer: tf_keras layer.
+            args: tuple, the call's arguments.
+            kwargs: dict, the call's keyword arguments.
+
+        Returns:
+            The outputs.
+        """
+        placement = self._plan[layer.name]
+        if placement.quantization is None:
+            outputs = layer(*args, **kwargs)
+            is_rounded = placement.reason is not None and not placement.is_bare
+            return tf.nest.map_structure(self.rounded, outputs) if is_rounded else outputs
+        if layer.name not in self._wrappers:
+            self._wrappers[layer.name] = _Wrapper(layer, placement.quantization)
+        return self._wrappers[layer.name](*args, **kwargs)
+
+    def rounded(self, tensor):
+        """Rounds a tensor as an int8 file would.
+
+        Args:
+            tensor: a tf_keras tensor.
+
+        Returns:
+            A tensor; of integers, or with a mask, the one given.
+        """
+        if not tensor.dtype.is_floating or mask_of(tensor) is not None:
+            return tensor
+        self._num_rounded += 1
+        identity = tf_keras.layers.Activation("linear", name=f"rounded_{self._num_rounded}")
+        return _Wrapper(identity, LayerQuantization(output=True))(tensor)

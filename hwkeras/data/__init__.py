@@ -7,6 +7,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "BUILTIN_NAMES": "hwkeras.data.builtin",
         "Dataset": "hwkeras.data.dataset",
+        "KINDS": "hwkeras.data.loading",
+        "LogMel": "hwkeras.data.log_mel",
         "class_indices": "hwkeras.data.labels",
         "fingerprint": "hwkeras.data.digest",
         "load_dataset": "hwkeras.data.loading",

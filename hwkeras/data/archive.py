@@ -31,6 +31,43 @@ def read_archive(path):
         raise DataError(f"The archive must be readable. Received: {path}, corrupt ({error}). Save it again.") from error
 
 
+def read_groups(path):
+    """Reads whom the training samples of an `.npz` are of, where it says so.
+
+    Args:
+        path: `pathlib.Path` of a file that `read_archive` reads.
+
+    Returns:
+        array of `groups_train` (or `groups`), or None.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        for name in ("groups_train", "groups"):
+            if name in archive.files:
+                return _array(archive, name, path)
+    return None
+
+
+def read_sample_rate(path):
+    """Reads how many samples a second the sounds of an `.npz` have.
+
+    Args:
+        path: `pathlib.Path` of a file that `read_archive` reads.
+
+    Returns:
+        int.
+
+    Raises:
+        DataError: it does not say so.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        if "sample_rate" not in archive.files:
+            raise DataError(
+                f"An .npz of sounds must hold `sample_rate`, samples a second. Received: {path} without. "
+                "Save it with sample_rate=16000, say."
+            )
+        return int(_array(archive, "sample_rate", path))
+
+
 def _train(archive, path):
     for names in (("x_train", "y_train"), ("x", "y")):
         if all(name in archive.files for name in names):

@@ -10,19 +10,16 @@ import numpy as np
 
 from hwkeras.data.digest import fingerprint
 from hwkeras.data.labels import Classes
-from hwkeras.data.pixels import find_scale
-from hwkeras.data.pixels import require_images
-from hwkeras.data.pixels import scaled
 from hwkeras.data.splitting import split_indices
 from hwkeras.errors import DataError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and their classes.
+    """Images or sequences and their classes.
 
     Args:
-        x_train: float32 array of shape (num_train, height, width, channels).
+        x_train: float32 array of shape (num_train, height, width, channels) or (num_train, steps, channels).
         y_train: int64 array of shape (num_train,), class indices from 0.
         x_valid: float32 array, a stratified part held back of the training data; it scores candidates.
         y_valid: int64 array.
@@ -33,7 +30,8 @@ class Dataset:
         name: str.
         fingerprint: str, SHA-256 of all arrays.
         preprocessing: dict that says what was done to the raw data: `"scale"` (factor of the pixels) and
-            `"channel_axis_added"`, for folders also `"image_size"` and `"color"`. A device must do the same.
+            `"channel_axis_added"`, for folders also `"image_size"` and `"color"`; for sequences `"mean"` and
+            `"deviation"` of each channel. A device must do the same.
     """
 
     x_train: np.ndarray = field(repr=False)
@@ -50,39 +48,40 @@ class Dataset:
 
     @property
     def input_shape(self):
-        """Shape of one sample: (height, width, channels)."""
+        """Shape of one sample: (height, width, channels) or (steps, channels)."""
         return tuple(self.x_train.shape[1:])
 
 
-def make_dataset(name, train, test=None, *, validation_share=0.2, seed=0, scale=None, notes=None):
+def make_dataset(name, train, test=None, *, reading, validation_share=0.2, seed=0, groups=None, notes=None):
     """Checks raw arrays and makes them a data set.
 
     Args:
         name: str.
         train: tuple `(x, y)` of raw arrays.
         test: tuple `(x, y)` of raw arrays, kept untouched. Defaults to `None`.
+        reading: `Pixels` or `Signals`: how the samples are checked and prepared.
         validation_share: float in (0, 1), of the training data. Defaults to `0.2`.
         seed: int, for the split. Defaults to `0`.
-        scale: float, factor of the pixels. Defaults to `None`: found from the training pixels.
+        groups: array of shape (n,), whom each training sample is of: nobody is in both the training and the validation
+            part. Defaults to `None`.
         notes: dict that joins `preprocessing`. Defaults to `None`.
 
     Returns:
         Dataset.
 
     Raises:
-        DataError: arrays that are no images or no labels, do not fit each other, or hold one class only.
+        DataError: arrays of another form or no labels, that do not fit each other, or hold one class only.
         UserError: a share outside (0, 1).
     """
-    axis_added = np.ndim(train[0]) == 3
-    x, y = _paired(*train, ("x_train", "y_train"))
+    x, y = _paired(*train, ("x_train", "y_train"), reading)
     classes = Classes.of(y)
     y = classes.indices(y)
     if len(np.unique(y)) < 2:
         raise DataError(f"At least two classes are needed. Received: only {classes.names[y[0]]!r} in {len(y)} labels.")
-    scale = find_scale(x) if scale is None else scale
-    indices = split_indices(y, validation_share, seed)
-    (x_train, y_train), (x_valid, y_valid) = ((scaled(x[part], scale), y[part]) for part in indices)
-    x_test, y_test = _test_part(test, x.shape[1:], classes, scale)
+    indices = split_indices(y, validation_share, seed, groups)
+    prepared, facts = reading.fit(train[0], x, indices[0])
+    (x_train, y_train), (x_valid, y_valid) = ((prepared(x[part]), y[part]) for part in indices)
+    x_test, y_test = _test_part(test, x.shape[1:], classes, reading, prepared)
     return Dataset(
         x_train=x_train,
         y_train=y_train,
@@ -94,24 +93,27 @@ def make_dataset(name, train, test=None, *, validation_share=0.2, seed=0, scale=
         class_names=classes.names,
         name=name,
         fingerprint=fingerprint(x_train, y_train, x_valid, y_valid, x_test, y_test),
-        preprocessing={"scale": scale, "channel_axis_added": axis_added, **(notes or {})},
+        preprocessing={**facts, **(notes or {})},
     )
 
 
-def _paired(x, y, names):
-    x, y = require_images(x, names[0]), np.asarray(y)
+def _paired(x, y, names, reading):
+    x, y = reading.require(x, names[0]), np.asarray(y)
     if y.ndim == 0 or len(x) != len(y):
         num_labels = len(y) if y.ndim else 0
         raise DataError(
-            f"`{names[0]}` and `{names[1]}` must have the same length. Received: {len(x)} images, {num_labels} labels."
+            f"`{names[0]}` and `{names[1]}` must have the same length. Received: {len(x)} {reading.noun}s, "
+            f"{num_labels} labels."
         )
     return x, y
 
 
-def _test_part(test, shape, classes, scale):
+def _test_part(test, shape, classes, reading, prepared):
     if test is None:
         return None, None
-    x, y = _paired(*test, ("x_test", "y_test"))
+    x, y = _paired(*test, ("x_test", "y_test"), reading)
     if x.shape[1:] != shape:
-        raise DataError(f"`x_test` must have images of the shape of `x_train`, {shape}. Received: {x.shape[1:]}.")
-    return scaled(x, scale), classes.indices(y)
+        raise DataError(
+            f"`x_test` must have {reading.noun}s of the shape of `x_train`, {shape}. Received: {x.shape[1:]}."
+        )
+    return prepared(x), classes.indices(y)

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from hwkeras.data.class_folder import files_by_class
 from hwkeras.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
@@ -28,7 +29,7 @@ def read_folder(path, image_size=None):
     Raises:
         DataError: no class folders, a class folder without images, or an unreadable image.
     """
-    files = _files_by_class(path)
+    files = files_by_class(path, SUFFIXES, "image")
     images = [_read(file) for group in files.values() for file in group]
     sizes = collections.Counter(image.size for image in images)
     common = min(sizes, key=lambda size: (-sizes[size], size))
@@ -39,27 +40,6 @@ def read_folder(path, image_size=None):
     resized = sum(count for size, count in sizes.items() if size != (width, height))
     color = "grayscale" if gray else "rgb"
     return x, y, {"image_size": [height, width], "color": color, "num_resized": resized}
-
-
-def _files_by_class(path):
-    folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-    if not folders:
-        raise DataError(
-            f"A data folder must hold one folder for each class, with its images. Received: {path} without folders."
-        )
-    files = {folder.name: _images_of(folder) for folder in folders}
-    for name, group in files.items():
-        if not group:
-            raise DataError(
-                f"Every class folder must hold images ({', '.join(SUFFIXES)}). Received: {path / name} with none. "
-                "Remove the folder, or add images."
-            )
-    return files
-
-
-def _images_of(folder):
-    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
 def _read(file):

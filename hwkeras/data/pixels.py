@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from hwkeras.errors import DataError
 
 _BYTE = 255
+
+
+class Pixels:
+    """How images are read: a channel axis where there is none, pixels in [0, 1].
+
+    Args:
+        scale: float, factor of the pixels. Defaults to `None`: found from the training pixels.
+    """
+
+    noun = "image"
+
+    def __init__(self, scale=None):
+        self._scale = scale
+
+    def require(self, x, name):
+        """See `require_images`."""
+        return require_images(x, name)
+
+    def fit(self, raw, x, train):
+        """Learns what to do to all images.
+
+        Args:
+            raw: array of images as they came.
+            x: array of shape (n, height, width, channels), the same checked.
+            train: int array, places of those that candidates train on; not looked at.
+
+        Returns:
+            tuple of a function from images to float32 images, and a dict of what it does.
+        """
+        scale = find_scale(x) if self._scale is None else self._scale
+        facts = {"scale": scale, "channel_axis_added": np.ndim(raw) == 3}
+        return functools.partial(scaled, scale=scale), facts
 
 
 def require_images(x, name):

@@ -40,26 +40,30 @@ def split(x, y, share=0.2, seed=0):
     return _take(x, train), y[train], _take(x, valid), y[valid]
 
 
-def split_indices(y, share=0.2, seed=0):
+def split_indices(y, share=0.2, seed=0, groups=None):
     """The indices of `split`.
 
     Args:
         y: array of shape (n, ...), as for `split`.
         share: float in (0, 1). Defaults to `0.2`.
         seed: int. Defaults to `0`.
+        groups: array of shape (n,), such as the person a sample is of: a group is in one part or the other as a whole,
+            and the validation part has as many as come nearest to the share. Defaults to `None`.
 
     Returns:
         tuple of two ascending int64 arrays: training, validation.
 
     Raises:
         UserError: a share outside (0, 1).
-        DataError: fewer than two samples.
+        DataError: fewer than two samples, fewer than two groups, or not one group for each sample.
     """
     if not 0 < share < 1:
         raise UserError(f"The validation share must be in (0, 1). Received: {share}. For a fifth pass 0.2.")
     if len(y) < 2:
         raise DataError(f"At least two samples are needed to hold some back for validation. Received: {len(y)}.")
     rng = np.random.default_rng(seed)
+    if groups is not None:
+        return _by_group(np.asarray(groups), len(y), share, rng)
     total = int(np.clip(round(len(y) * share), 1, len(y) - 1))
     groups = _groups(y)
     counts = _quotas([len(group) for group in groups], share, total)
@@ -68,6 +72,20 @@ def split_indices(y, share=0.2, seed=0):
     chosen = [rng.permutation(group)[:count] for group, count in zip(groups, counts, strict=True)]
     valid = np.sort(np.concatenate(chosen)).astype(np.int64)
     return np.setdiff1d(np.arange(len(y), dtype=np.int64), valid), valid
+
+
+def _by_group(groups, number, share, rng):
+    names, members = np.unique(groups, return_inverse=True)
+    if groups.shape != (number,) or len(names) < 2:
+        raise DataError(
+            "There must be a group for each sample, and two groups at least. Received: groups of shape "
+            f"{groups.shape} with {len(names)} different for {number} samples."
+        )
+    order = rng.permutation(len(names))
+    sizes = np.cumsum(np.bincount(members)[order])[:-1]  # one group is always left to train on
+    held = order[: 1 + int(np.argmin(np.abs(sizes - share * number)))]
+    is_valid = np.isin(members, held)
+    return np.flatnonzero(~is_valid).astype(np.int64), np.flatnonzero(is_valid).astype(np.int64)
 
 
 def _groups(y):

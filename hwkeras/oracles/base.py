@@ -58,6 +58,9 @@ class HardwareOracle(DurableOracle):
         limits: tuple of `hwkeras.objectives.Limit`.
         identity: callable from `keras_tuner.HyperParameters` to str, or None. Two candidates of one identity are
             the same architecture and only one is tried. None compares the active values. Defaults to `None`.
+        earlier: sequence of objects with `values` and `metrics`, trials of earlier searches
+            (`hwkeras.search.earlier_runs`). They never count as trials of this one; `ParetoOracle` learns from them,
+            the others do not. To be set before the first trial, and the same after a reload. Defaults to `()`.
         out_of_budget: callable without arguments to bool, or None: asked before each draw, it ends the search in time.
             Defaults to `None`.
         stop_reason: `StopReason`, or None while the oracle has not stopped by itself.
@@ -94,6 +97,7 @@ class HardwareOracle(DurableOracle):
         self.cost_model = cost_model
         self.max_draws = check_at_least("max_draws", max_draws, 1)
         self.out_of_budget = None
+        self.earlier = ()
         self._identity = None
         self.stop_reason = None
         self._screening = Screening(self.limits)

@@ -114,6 +114,18 @@ class Encoding:
             codes[rows] = self._masked(filled)
         return codes
 
+    def completed(self, codes, rng):
+        """Draws what a candidate of another space lacks.
+
+        Args:
+            codes: int array of shape (num_rows, num_genes); -1 also where a live hyperparameter has no code.
+            rng: np.random.Generator.
+
+        Returns:
+            int array of the same shape, of candidates of this space; one that lacks nothing is as it was.
+        """
+        return self._masked(np.where(codes == INACTIVE, self._any(len(codes), rng), codes))
+
     def cross(self, first, second, rng):
         """Takes each code from one of two parents.
 

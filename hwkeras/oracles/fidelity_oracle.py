@@ -30,7 +30,7 @@ from hwkeras.oracles.stopping import StopReason
 DEFAULT_INNER = "pareto"
 
 # What an inner oracle reads of the outer one, as it is now: it runs no trials of its own.
-_LENT = ("hyperparameters", "cost_model", "identity", "trials", "start_order", "end_order", "ongoing_trials")
+_LENT = ("hyperparameters", "cost_model", "identity", "earlier", "trials", "start_order", "end_order", "ongoing_trials")
 
 
 class FidelityOracle(HardwareOracle):
@@ -186,6 +186,20 @@ class FidelityOracle(HardwareOracle):
         observations = super().observations()
         continued = {each.values.get(PARENT) for each in observations}
         return [self._plainly(each) for each in observations if each.trial_id not in continued]
+
+    def expected_gain(self):
+        """What the inner oracle expects of one more candidate, once nothing on the front is left to be trained on.
+
+        Returns:
+            float, a share of the hypervolume, see `ParetoOracle.expected_gain`. None where the inner oracle does not
+            say, or while a member of the front was not trained to the end: what that brings, nobody has forecast.
+        """
+        told = getattr(self._inner, "expected_gain", None)
+        if told is None:
+            return None
+        top = len(self.levels) - 1
+        known = [Fidelity.of(trial.hyperparameters.values) for trial in self.front()]
+        return told() if all(fidelity is None or fidelity.level >= top for fidelity in known) else None
 
     def get_best_trials(self, num_trials=1):
         """See `HardwareOracle.get_best_trials`; of an architecture, the longest trained trial alone.

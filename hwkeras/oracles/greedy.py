@@ -13,6 +13,7 @@ from hwkeras.oracles import sampling
 from hwkeras.oracles.arguments import check_at_least
 from hwkeras.oracles.base import HardwareOracle
 from hwkeras.oracles.observation import Observation
+from hwkeras.oracles.space_copy import space_with
 
 # Genes with more options than this have no list of neighbors: a few moves of them are drawn.
 _FEW_OPTIONS = 16
@@ -224,9 +225,7 @@ class GreedyOracle(HardwareOracle):
     def _name_of(self, values):
         if self.identity is None:
             return frozenset(values.items())
-        hyperparameters = self.hyperparameters.copy()
-        hyperparameters.values = dict(values)
-        return self.identity(hyperparameters)
+        return self.identity(space_with(self.hyperparameters, values))
 
 
 def single_edits(space, values, rng):

@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from hwkeras.objectives import total_violation
 
+_FILE = "_size_bytes"
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -41,6 +43,20 @@ class Observation:
         metrics = metrics_of(trial, objectives[0])
         values = MappingProxyType(dict(trial.hyperparameters.values))
         return cls(trial.trial_id, values, MappingProxyType(metrics), total_violation(limits, metrics))
+
+    def deployed(self):
+        """What each file is like that the network was deployed as.
+
+        Returns:
+            list of dict of metric name to float, one for each precision that the trial told of: it names a metric of
+            the int8 file `int8_accuracy`. Empty where it told of none.
+        """
+        # Every file has a size, whatever else was measured.
+        precisions = [name.removesuffix(_FILE) for name in self.metrics if name.endswith(_FILE)]
+        return [
+            {name[len(each) + 1 :]: value for name, value in self.metrics.items() if name.startswith(f"{each}_")}
+            for each in precisions
+        ]
 
     def losses(self, objectives):
         """The objectives turned so that less is better.

@@ -15,6 +15,8 @@ import keras_tuner as kt
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.trial import TrialStatus
 
+from hwkeras.files import write_atomically
+
 _FINISHED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 _LOST = "The file of this trial was lost; it keeps the number only."
 # What keras-tuner writes into `oracle.json`; the rest is ours, and a project of its own oracles does not have it.
@@ -51,22 +53,13 @@ def write_state(path, state):
     """Writes a state as keras-tuner reads it: compact JSON, in which NaN and infinities may stand. Whole or not at all.
 
     The disk is not waited for: three times a trial that would cost more than all the rest. What a power failure takes
-    is found by `recover`. One thread at a time may write a path.
+    is found by `recover`.
 
     Args:
         path: str or path-like; a missing parent folder is made.
         state: dict, JSON-able.
     """
-    content = json.dumps(state)
-    unfinished = f"{path}.unfinished"
-    try:
-        file = open(unfinished, "w", encoding="utf-8")
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(unfinished), exist_ok=True)
-        file = open(unfinished, "w", encoding="utf-8")
-    with file:
-        file.write(content)
-    os.replace(unfinished, path)
+    write_atomically(path, json.dumps(state), is_awaited=False)
 
 
 def is_lost(trial):

@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 from keras_tuner.engine import hyperparameters as kinds
-from scipy import sparse
-from scipy.sparse.linalg import lsqr
 
 from hwkeras.oracles import sampling
 from hwkeras.oracles.arguments import check_at_least
@@ -19,7 +17,6 @@ from hwkeras.oracles.greedy import single_edits
 _NUM_STEPS = 8
 # What one trial says of a value counts half: the ridge that holds effects back until several trials agree.
 _RIDGE = 1.0
-_MAX_ITERATIONS = 200
 # Random candidates of which a new climb takes the most promising.
 _NUM_CANDIDATES = 16
 
@@ -141,18 +138,28 @@ class RuleOracle(GreedyOracle):
         # The order of the trials, not their values: one diverged training must not drown what the others say.
         order = np.unique(scores, axis=0, return_inverse=True)[1].reshape(-1).astype(float)
         target = 0.5 - (order + 0.5) / (order.max() + 1.0)
-        ends = np.cumsum([0] + [len(columns) for columns in self._rows])
-        entries = (np.ones(ends[-1]), np.concatenate(self._rows), ends)
-        matrix = sparse.csr_array(entries, shape=(len(self._rows), len(self._columns)))
-        # Sparse least squares: dense algebra this small spends its time on threads that wait for each other.
-        effects = lsqr(matrix, target, damp=math.sqrt(_RIDGE), atol=1e-8, btol=1e-8, iter_lim=_MAX_ITERATIONS)[0]
+        columns, lengths = np.concatenate(self._rows), [len(columns) for columns in self._rows]
+        sums = np.bincount(columns, weights=np.repeat(target, lengths), minlength=len(self._columns))
+        effects = self._inverse[: len(sums), : len(sums)] @ sums
         return dict(zip(self._columns, effects.tolist(), strict=True))
+
+    def _take_in(self, columns):
+        """Brings the inverse of the normal equations up to date with one more trial (Sherman and Morrison, 1950)."""
+        number = len(self._columns)
+        if number > len(self._inverse):
+            grown = np.eye(2 * number) / _RIDGE
+            grown[: len(self._inverse), : len(self._inverse)] = self._inverse
+            self._inverse = grown
+        known = self._inverse[:number, :number]
+        reached = known[:, columns].sum(axis=1)
+        known -= np.outer(reached, reached) / (1.0 + reached[columns].sum())
 
     def _replay(self, observation):
         super()._replay(observation)
         self._places[self._name_of(observation.values)] = len(self._replayed) - 1
         items = self._items(observation.values.items())
         self._rows.append([self._columns.setdefault(item, len(self._columns)) for item in items])
+        self._take_in(self._rows[-1])
 
     def _items(self, pairs_of_name_and_value):
         """(name, value) as they are; for numbers with many options (name, step)."""
@@ -203,6 +210,7 @@ class RuleOracle(GreedyOracle):
     def _forget_climbs(self):
         super()._forget_climbs()
         self._rows, self._columns, self._places = [], {}, {}
+        self._inverse = np.zeros((0, 0))
         self._worth_key, self._worth = None, {}
         self._num_genes, self._gene_of, self._known_levels = 0, {}, None
 

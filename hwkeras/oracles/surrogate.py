@@ -25,38 +25,56 @@ class MetricModel:
         objective: `hwkeras.objectives.Objective`, the metric and its direction.
         codes: int array of shape (num_observations, num_genes), in the order they were observed.
         losses: float array of shape (num_observations,); what is not finite is left out.
-        weights_of: callable from a number of observations and a callable that fits to hyperparameters, which keeps them
-            from call to call; see `Surrogate`.
+        weights_of: callable from a name, a number of observations and a callable that fits to hyperparameters, which
+            keeps them from call to call; see `FittedWeights`.
+        features: float array of shape (num_observations, num_features), what else is known of each candidate; compared
+            as its positions are. Defaults to `None`, nothing.
+        others: sequence of pairs of codes and losses as above, what other sources observed of the metric; see
+            `GaussianProcess.fit`. Not together with `features`. Defaults to `()`.
     """
 
-    def __init__(self, encoding, objective, codes, losses, weights_of):
+    def __init__(self, encoding, objective, codes, losses, weights_of, features=None, others=()):
         known = np.isfinite(losses)
         codes, losses = codes[known], losses[known]
+        features = None if features is None else features[known]
         self.response = response_of(objective, losses)
-        self._encoding = encoding
+        self._encoding, self._objective, self._others = encoding, objective, others
         self._process = GaussianProcess(encoding.num_choices)
-        chosen = _chosen(losses)
         self._process.hyperparameters = weights_of(
-            objective.metric, len(losses), lambda number: self._fitted(objective, codes[:number], losses[:number])
+            objective.metric if features is None else f"{objective.metric} by its costs",
+            len(losses),
+            lambda number: self._fitted(codes[:number], losses[:number], features),
         )
-        targets = self.response.targets(losses[chosen])
-        self._process.fit(codes[chosen], encoding.positions(codes[chosen]), targets, steps=0)
+        self._fit(self._process, codes, losses, features, steps=0)
 
     @property
     def skill(self):
         """float, at most 1; 0 and less is no better than chance (`GaussianProcess.skill`)."""
         return self._process.skill()
 
-    def predict(self, codes):
+    def predict(self, codes, features=None):
         """Predicts the targets of the response.
+
+        Args:
+            codes: int array of shape (num_candidates, num_genes).
+            features: float array of shape (num_candidates, num_features), where the model was made with some. Defaults
+                to `None`.
+
+        Returns:
+            pair of float arrays of shape (num_candidates,), means and standard deviations.
+        """
+        return self._process.predict(codes, self._positions(codes, features))
+
+    def standing(self, codes):
+        """How far above or below the observations a candidate is expected to be.
 
         Args:
             codes: int array of shape (num_candidates, num_genes).
 
         Returns:
-            pair of float arrays of shape (num_candidates,), means and standard deviations.
+            float array of shape (num_candidates,), in standard deviations of what was observed; more is better.
         """
-        return self._process.predict(codes, self._encoding.positions(codes))
+        return self._process.standardized(self.predict(codes)[0])
 
     def expected_losses(self, codes):
         """The losses in the middle of what is predicted.
@@ -82,13 +100,24 @@ class MetricModel:
         means, deviations = self.predict(codes)
         return ndtr((means - self.response.targets(bound)) / deviations)
 
-    def _fitted(self, objective, codes, losses):
+    def _fitted(self, codes, losses, features):
         """The hyperparameters that suit some first observations; depends on nothing else."""
-        chosen = _chosen(losses)
-        targets = response_of(objective, losses).targets(losses[chosen])
         process = GaussianProcess(self._encoding.num_choices)
-        process.fit(codes[chosen], self._encoding.positions(codes[chosen]), targets, steps=_STEPS)
-        return process.hyperparameters
+        return self._fit(process, codes, losses, features, steps=_STEPS).hyperparameters
+
+    def _fit(self, process, codes, losses, features, steps):
+        chosen = _chosen(losses)
+        features = None if features is None else features[chosen]
+        known = [(codes[chosen], losses[chosen]), *self._others]
+        targets = [response_of(self._objective, each).targets(each) for _, each in known]
+        targets[0] = response_of(self._objective, losses).targets(losses[chosen])
+        sources = np.repeat(np.arange(len(known)), [len(each) for _, each in known])
+        codes = np.concatenate([each for each, _ in known])
+        return process.fit(codes, self._positions(codes, features), np.concatenate(targets), steps, sources)
+
+    def _positions(self, codes, features):
+        positions = self._encoding.positions(codes)
+        return positions if features is None else np.concatenate([positions, features], axis=1)
 
 
 class FittedWeights:
@@ -104,7 +133,7 @@ class FittedWeights:
         """Finds what suits the observations up to the last set number.
 
         Args:
-            metric: str.
+            metric: str, or another name for what is modeled.
             num_observations: int.
             fit: callable from a number of observations to hyperparameters.
 

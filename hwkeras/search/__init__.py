@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "Candidate": "hwkeras.search.candidate",
         "DEFAULT_OBJECTIVES": "hwkeras.search.tuner",
+        "Economy": "hwkeras.search.economy",
         "HardwareTuner": "hwkeras.search.tuner",
         "Journal": "hwkeras.search.journal",
         "LatencyCallback": "hwkeras.search.callback",

@@ -20,7 +20,9 @@ class Admission:
         self._journal = journal
         self._naming = naming
         self._tell = tell
-        self._feasible = {event["identity"]: tuple(event["precisions"]) for event in journal.read("accepted")}
+        accepted = journal.read("accepted")
+        self._feasible = {event["identity"]: tuple(event["precisions"]) for event in accepted}
+        self._costs = {event["identity"]: (event.get("metrics", {}), event.get("sources", {})) for event in accepted}
         # Those of an earlier run are screened again: other limits may let them in.
         self._rejected = {event.get("identity", event["architecture"]) for event in journal.read("rejected")}
 
@@ -42,13 +44,27 @@ class Admission:
         architecture = self._naming.summary(hp)
         facts = {"architecture": architecture, "sources": dict(screened.sources)}
         if screened.feasible:
-            self._journal.write("accepted", identity=identity, precisions=screened.feasible, **facts)
+            metrics = screened.known_metrics()
+            self._costs[identity] = metrics, facts["sources"]
+            self._journal.write("accepted", identity=identity, precisions=screened.feasible, metrics=metrics, **facts)
         else:
             if identity not in self._rejected:
                 self._journal.write("rejected", identity=identity, metrics=screened.known_metrics(), **facts)
             self._rejected.add(identity)
             self._tell("rejected", architecture=architecture, metrics=screened.metrics)
         self._feasible[identity] = screened.feasible
+
+    def costs(self, identity):
+        """What is known of a network since it was accepted.
+
+        Args:
+            identity: str, of `Naming`.
+
+        Returns:
+            dict of precision to dict of metric name to float; dict of precision, with the device where it is not the
+            first, to where the latency is from (see `Screened`). Both are empty for a network that was not accepted.
+        """
+        return self._costs.get(identity, ({}, {}))
 
     def on_unbuildable(self, hp, message):
         """Takes note of a network that cannot be built or converted.

@@ -21,12 +21,14 @@ class Deployer:
         latencies: `Latencies`, times all files of a trial in one job.
         data: `TrainingData`, for calibration and validation.
         clock: `StageClock`.
+        elsewhere: `Elsewhere`, which adds what further devices say.
     """
 
-    def __init__(self, latencies, data, clock):
+    def __init__(self, latencies, data, clock, elsewhere):
         self._latencies = latencies
         self._data = data
         self._clock = clock
+        self._elsewhere = elsewhere
 
     def deploy(self, model, precisions, directory, identity):
         """Converts, checks, scores and measures.
@@ -67,7 +69,7 @@ class Deployer:
                     **identity,
                 )
             )
-        return candidates
+        return self._elsewhere.complete(candidates, directory.parent)
 
     def _metrics(self, content, analysis, measurement):
         metrics = dict(analysis.metrics())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from hwkeras.oracles.fidelity import architecture_hyperparameters
+
 
 class Naming:
     """Names the networks of a hypermodel.
@@ -54,3 +56,15 @@ class Naming:
         if architecture is not None:
             return architecture.summary()
         return " ".join(f"{name}={value}" for name, value in hp.values.items()) or "default"
+
+    def of_trial(self, trial):
+        """Who a trial is, as candidates and events say it.
+
+        Args:
+            trial: keras_tuner Trial.
+
+        Returns:
+            dict with `trial`, `architecture` and `architecture_hash`, all str.
+        """
+        hp = architecture_hyperparameters(trial.hyperparameters)
+        return {"trial": trial.trial_id, "architecture": self.summary(hp), "architecture_hash": self.identity(hp)}

@@ -6,6 +6,7 @@ from hwkeras.oracles.observation import metrics_of
 from hwkeras.search import selection
 from hwkeras.search.candidate import Candidate
 from hwkeras.search.hypervolume_log import HypervolumeLog
+from hwkeras.search.trial_metrics import trial_metrics
 
 
 class Outcome:
@@ -47,6 +48,23 @@ class Outcome:
         """
         return self._latest().get(trial_id, [])
 
+    def deliver(self, trial_id, candidates, num_epochs):
+        """Writes down what a trial was deployed as; it has not ended yet.
+
+        Args:
+            trial_id: str.
+            candidates: non-empty list of Candidate.
+            num_epochs: int, the epochs it trained.
+
+        Returns:
+            dict of metric name to float, what the trial reports to the oracle (see `trial_metrics`).
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: no precision has a value for every objective.
+        """
+        self._journal.write("candidates", trial=trial_id, candidates=[c.to_json() for c in candidates])
+        return trial_metrics(candidates, self._oracle.objectives, self._limits, num_epochs)
+
     def finish(self, trial):
         """Writes down that a trial completed, and what the search has found by then.
 
@@ -55,7 +73,8 @@ class Outcome:
 
         Returns:
             dict with `trial`; `hypervolume`, see `HypervolumeLog`; `epochs`, those it trained; `expected_gain`, the
-            share of the hypervolume that the oracle expects of one more trial, or None.
+            share of the hypervolume that the oracle expects of one more trial, or None; `stopped` and `inherited`,
+            what the journal says of it where it was stopped or inherited weights, else None.
         """
         self._hypervolumes.fix(self.candidates_of(trial.trial_id))
         expected_gain = getattr(self._oracle, "expected_gain", None)
@@ -64,6 +83,8 @@ class Outcome:
             "hypervolume": self.hypervolumes()[-1]["hypervolume"],
             "epochs": int(metrics_of(trial, self._oracle.objectives[0]).get("epochs_trained", 0)),
             "expected_gain": expected_gain() if expected_gain is not None else None,
+            "stopped": self._said("stopped").get(trial.trial_id),
+            "inherited": self._said("inherited").get(trial.trial_id),
         }
         self._journal.write("finished", **facts)
         return facts
@@ -130,6 +151,8 @@ class Outcome:
             "hypervolumes": hypervolumes,
             "hypervolume_reference": self._hypervolumes.reference(),
             "satisfiability": self._satisfiability(),
+            "stopped_trials": list(self._said("stopped").values()),
+            "inherited_weights": list(self._said("inherited").values()),
             "stopped": reason and {"kind": reason.kind, "message": reason.message},
             "front": [candidate.to_json() for candidate in front],
             "best": self.best().to_json() if front else None,
@@ -140,6 +163,16 @@ class Outcome:
     def _satisfiability(self):
         said = self._journal.read("satisfiability")
         return {name: value for name, value in said[-1].items() if name != "event"} if said else None
+
+    def _said(self, event):
+        """By trial, what the journal says of those that completed; of a trial run again after a kill, the last."""
+        said = {}
+        for entry in self._journal.read():
+            if entry["event"] == event:
+                said[entry["trial"]] = {name: value for name, value in entry.items() if name != "event"}
+            elif entry["event"] == "candidates" and event == "stopped":
+                said.pop(entry["trial"], None)
+        return {trial_id: facts for trial_id, facts in said.items() if self._is_completed(trial_id)}
 
     def _is_completed(self, trial_id):
         trial = self._oracle.trials.get(trial_id)

@@ -14,8 +14,8 @@ def print_progress(event, facts):
     """Prints resumption, finished and failed trials.
 
     Args:
-        event: str: `"pruned"`, `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`, `"trial_failed"`,
-            `"remeasured"`, `"satisfiability"` or `"finished"`.
+        event: str: `"pruned"`, `"economy"`, `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`,
+            `"trial_failed"`, `"remeasured"`, `"satisfiability"` or `"finished"`.
         facts: dict of what is known of it.
     """
     line = progress_line(event, facts)
@@ -34,7 +34,7 @@ def progress_line(event, facts):
         str, or None for events that are not worth a line.
     """
     if event == "trial_finished":
-        parts = [describe(candidate) for candidate in facts["candidates"]]
+        parts = [describe(candidate) for candidate in facts["candidates"]] or [_stopped(facts.get("stopped"))]
         found = f", hypervolume {facts['hypervolume']:.4f}" if "hypervolume" in facts else ""
         told = f"{' | '.join(parts)} (rejected {facts['rejected']}{found})"
         return f"trial {facts['num_trials']}/{facts['max_trials']}: {told}"
@@ -42,7 +42,7 @@ def progress_line(event, facts):
         return f"going on with a run: {facts['num_done']} of {facts['max_trials']} trials are done"
     if event == "remeasured":
         return f"{len(facts['candidates'])} finalists measured again, side by side"
-    if event in ("pruned", "satisfiability", "finished"):
+    if event in ("pruned", "economy", "satisfiability", "finished"):
         return facts["message"] or None
     if event == "trial_failed":
         return f"trial {facts['num_trials']}/{facts['max_trials']} failed: {facts['message']}"
@@ -60,6 +60,18 @@ def describe(candidate):
     """
     shown = [_text(candidate, name) for name in _SHOWN if name in candidate.metrics]
     return f"{candidate.precision} {', '.join(shown)}" + ("" if candidate.status == "ok" else f" [{candidate.status}]")
+
+
+def _stopped(stopped):
+    if not stopped:
+        return "no candidates"
+    told = f"stopped after {stopped['epochs']} of {stopped['num_epochs']} epochs"
+    values = {name: _value(stopped["metric"], stopped[name]) for name in ("optimistic", "to_beat")}
+    return f"{told}: {stopped['metric']} {values['optimistic']} at best, {values['to_beat']} is known"
+
+
+def _value(metric, value):
+    return format_quantity(value, METRICS[metric].unit) if metric in METRICS else f"{value:.4g}"
 
 
 def _text(candidate, name):

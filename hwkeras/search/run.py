@@ -15,6 +15,12 @@ from hwkeras.files import write_json
 
 SCHEMA = 1
 NUM_CHECK_SAMPLES = 64
+# By what it is called where it differs, what a run keeps: results could not be compared else.
+_KEPT = {
+    "another data set": lambda settings: settings.get("data_fingerprint"),
+    "other precisions": lambda settings: settings.get("precisions"),
+    "another share of the training data": lambda settings: settings.get("economy", {}).get("train_share", 1.0),
+}
 
 
 class Run:
@@ -32,18 +38,19 @@ class Run:
         """Writes the settings of a run; one that goes on keeps its data and precisions, the rest may have changed.
 
         Args:
-            settings: dict, JSON-able, with the keys `data_fingerprint` and `precisions`.
+            settings: dict, JSON-able, with the keys `data_fingerprint` and `precisions`; `economy`, where it is there,
+                has the key `train_share`.
 
         Raises:
-            UserError: the directory belongs to another data set, or to other precisions.
+            UserError: the directory belongs to another data set, another share of it, or to other precisions.
         """
         stamp = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         known = self.settings() or {"schema": SCHEMA, "created": stamp} | settings
-        for key, law in (("data_fingerprint", "another data set"), ("precisions", "other precisions")):
-            if known.get(key) != settings[key]:
+        for law, of in _KEPT.items():
+            if of(known) != of(settings):
                 raise UserError(
                     f"A run goes on with what it was started with. Received: {self.directory}, which belongs to {law} "
-                    f"({_short(known.get(key))}, not {_short(settings[key])}). Choose another directory."
+                    f"({_short(of(known))}, not {_short(of(settings))}). Choose another directory."
                 )
         write_json(self._settings, known | settings)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 import keras
 
@@ -64,21 +65,37 @@ class Screen:
         on_result: callable `(hp, Screened)`, told of every network screened. Defaults to `None`.
         on_failure: callable `(hp, message)`, told why a network cannot be built, or not converted to some precision.
             Defaults to `None`.
+        zero_cost: callable from an untrained `keras.Model` to a dict of score name (`zero_cost_*`) to float, such as
+            `hwkeras.build.zero_cost.score` of some data; asked for what lies within the limits. Defaults to `None`,
+            no scores.
 
     Attributes:
         least: as given.
+        zero_cost: as given; may be set before the first network is screened.
     """
 
     # A network is built and converted for each: an oracle asks for so many a proposal, no more.
     num_affordable = 4
 
-    def __init__(self, hypermodel, precisions, limits, latencies, clock, least=None, on_result=None, on_failure=None):
+    def __init__(
+        self,
+        hypermodel,
+        precisions,
+        limits,
+        latencies,
+        clock,
+        least=None,
+        on_result=None,
+        on_failure=None,
+        zero_cost=None,
+    ):
         self._hypermodel = hypermodel
         self._precisions = tuple(precisions)
         self._limits = tuple(limits)
         self._latencies = tuple(latencies) if isinstance(latencies, Sequence) else (latencies,)
         self._clock = clock
         self.least = least
+        self.zero_cost = zero_cost
         # By metric, how near the networks that were built came to the limit on it.
         self._nearest = {}
         self._on_result = on_result
@@ -114,9 +131,10 @@ class Screen:
         hopeless = self._hopeless(hp)
         if hopeless is not None:
             return self._told(hp, hopeless)
-        flatbuffers, analyses, failures = {}, {}, []
+        model, flatbuffers, analyses, failures = None, {}, {}, []
         try:
-            flatbuffers, analyses = self._convert(self._build(hp), failures)
+            model = self._build(hp)
+            flatbuffers, analyses = self._convert(model, failures)
         except UserError:
             raise
         except (ValueError, ConversionError) as error:  # ValueError: Keras' word for layers that do not fit each other
@@ -125,7 +143,7 @@ class Screen:
             self._on_failure(hp, message)
         if not analyses:
             return None
-        return self._told(hp, self._judge(flatbuffers, analyses))
+        return self._told(hp, self._scored(model, self._judge(flatbuffers, analyses)))
 
     def _told(self, hp, screened):
         if self._on_result:
@@ -191,6 +209,14 @@ class Screen:
             able = [p for p, latency in zip(feasible, known, strict=True) if math.isfinite(latency.latency_ms)]
             feasible = self._within({p: metrics[p] for p in able})
         return Screened(metrics, feasible, sources)
+
+    def _scored(self, model, screened):
+        """The same, with the scores of the untrained network among its metrics: equal for all precisions."""
+        if self.zero_cost is None or not screened.feasible:
+            return screened
+        with self._clock.stage("analyze"):
+            scores = self.zero_cost(model)
+        return replace(screened, metrics={p: {**known, **scores} for p, known in screened.metrics.items()})
 
     def _within(self, metrics):
         able = {p for p, known in metrics.items() if total_violation(self._limits, known) == 0}

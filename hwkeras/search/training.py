@@ -9,9 +9,7 @@ import keras
 
 from hwkeras.build import reestimate_batch_statistics
 from hwkeras.oracles.fidelity import Fidelity
-
-# What Keras says of a file of weights that is lost, cut short, or of another network.
-_UNUSABLE_WEIGHTS = (OSError, ValueError, KeyError)
+from hwkeras.search.weights import UNUSABLE_WEIGHTS
 
 
 class Training:
@@ -25,24 +23,27 @@ class Training:
         data: `TrainingData`.
         clock: `StageClock`.
         seed: int; trial `n` starts from seed + n, so a trial that is run again after a kill is the same.
-        weights: `Weights`, of trials to continue. Defaults to `None`, every network is trained from the start.
-        on_lost: callable `(trial_id, message)`, told when the weights to continue cannot be used and the network is
-            trained from the start instead. Defaults to `None`.
+        weights: `Weights`, where those of each trial are kept, and those of trials to continue are found.
+        on_lost: callable `(trial_id, message)`, told when the weights to begin with cannot be used and the network is
+            trained from the start instead.
+        inheritance: `Inheritance`, or None where new networks begin with weights of their own. Defaults to `None`.
     """
 
-    def __init__(self, hypermodel, data, clock, seed, weights=None, on_lost=None):
+    def __init__(self, hypermodel, data, clock, seed, weights, on_lost, inheritance=None):
         self._hypermodel = hypermodel
         self._data = data
         self._clock = clock
         self._seed = seed
         self._weights = weights
         self._on_lost = on_lost
+        self._inheritance = inheritance
 
-    def train(self, trial):
-        """Builds, fits, and re-estimates batch statistics on training data.
+    def train(self, trial, watch=None):
+        """Builds, fits, re-estimates batch statistics on training data, and keeps the weights.
 
         Args:
             trial: keras_tuner Trial.
+            watch: keras Callback of this trial alone, which may stop it. Defaults to `None`.
 
         Returns:
             keras.Model, trained; dict of metric name to float: `val_*` after re-estimation, and what a `fit` of the
@@ -52,25 +53,39 @@ class Training:
         with self._clock.stage("build"):
             model, initial_epoch = self._begun(trial)
         kwargs = self._fit_kwargs(trial, initial_epoch)
+        kwargs["callbacks"] += [] if watch is None else [watch]
         with self._clock.stage("fit"):
             fitted = self._hypermodel.fit(hp, model, *self._data.fit_args, **kwargs)
         with self._clock.stage("evaluate"):
             reestimate_batch_statistics(model, self._data.x)
             metrics = _reported(fitted) | self._evaluate(model)
+        with self._clock.stage("save"):
+            self._weights.save(model, trial.trial_id)
         return model, metrics, _num_epochs(fitted, kwargs)
 
     def _begun(self, trial):
         """The network as its training begins, and after how many epochs it does."""
         fidelity = Fidelity.of(trial.hyperparameters.values)
         model = self._built(trial)
-        if self._weights is None or fidelity is None or fidelity.parent is None:
-            return model, 0
+        if self._inheritance is not None:
+            self._inheritance.note(trial.trial_id, self._weights.built(model))
+        if fidelity is None or fidelity.parent is None:
+            return self._inheriting(trial, model), 0
         try:
             return self._weights.load(model, fidelity.parent), fidelity.initial_epoch
-        except _UNUSABLE_WEIGHTS as error:
-            if self._on_lost is not None:
-                self._on_lost(trial.trial_id, f"The weights of trial {fidelity.parent} cannot be continued: {error}")
+        except UNUSABLE_WEIGHTS as error:
+            self._on_lost(trial.trial_id, f"The weights of trial {fidelity.parent} cannot be continued: {error}")
             return self._built(trial), 0  # some of the weights may have been loaded
+
+    def _inheriting(self, trial, model):
+        """A new network, with the weights of another one where one is near enough."""
+        parent = None if self._inheritance is None else self._inheritance.parent_of(trial.trial_id, model)
+        if parent is not None:
+            try:
+                self._inheritance.bequeath(trial.trial_id, model, parent)
+            except UNUSABLE_WEIGHTS as error:
+                self._on_lost(trial.trial_id, f"The weights of trial {parent} cannot be inherited: {error}")
+        return model
 
     def _built(self, trial):
         keras.backend.clear_session()

@@ -8,6 +8,7 @@ import numpy as np
 
 from hwkeras.data import fingerprint
 from hwkeras.data import split
+from hwkeras.data.splitting import split_indices
 from hwkeras.errors import DataError
 
 VALIDATION_SHARE = 0.2
@@ -25,7 +26,7 @@ class TrainingData:
         y_valid: array of shape (num_samples,), labels; or (num_samples, num_classes), one-hot.
         fit_args: tuple, positional arguments for `model.fit`.
         fit_kwargs: dict, keyword arguments for `model.fit`, `validation_data` included.
-        fingerprint: str, sha256 of the data.
+        fingerprint: str, sha256 of all data given, whatever share of them is trained on.
     """
 
     x: object
@@ -35,20 +36,34 @@ class TrainingData:
     fit_kwargs: dict
     fingerprint: str
 
+    @property
+    def num_epochs(self):
+        """int, those a whole training has."""
+        return self.fit_kwargs.get("epochs", 1)
+
+    @property
+    def num_samples(self):
+        """int, samples that are trained on; None for a dataset."""
+        arrays = _flat(self.x) if is_arrays(self.x) else []
+        return len(arrays[0]) if arrays else None
+
     @classmethod
-    def from_fit_arguments(cls, args, kwargs, seed=0):
+    def from_fit_arguments(cls, args, kwargs, seed=0, train_share=1.0):
         """Reads `model.fit` arguments and makes sure there is validation data.
 
         Args:
             args: tuple of positional arguments; the first two are `x` and `y`.
             kwargs: dict of keyword arguments.
-            seed: int, of the split made when no validation data is given. Defaults to `0`.
+            seed: int, of the split made when no validation data is given, and of the share. Defaults to `0`.
+            train_share: float in (0, 1], the share of the training data to train on: the same samples for the same
+                seed, of each class its share, at least one sample. Defaults to `1.0`.
 
         Returns:
             TrainingData.
 
         Raises:
-            DataError: no training data; no validation data where none can be split off; arrays of different length.
+            DataError: no training data; no validation data where none can be split off; arrays of different length; a
+                share of something else than arrays.
         """
         kwargs = dict(kwargs)
         named = dict(zip(("x", "y"), args, strict=False))
@@ -62,6 +77,8 @@ class TrainingData:
         x_valid, y_valid = _arrays(valid)
         kwargs["validation_data"] = valid
         print_of = fingerprint(*_flat(x), *_flat(y), *_flat(x_valid), *_flat(y_valid))
+        if train_share < 1:
+            x, y = _shared_out(x, y, kwargs, train_share, seed)
         given = (x,) if y is None else (x, y)
         return cls(x, x_valid, np.asarray(y_valid), given + tuple(args[2:]), kwargs, print_of)
 
@@ -78,6 +95,44 @@ def _with_validation(x, y, kwargs, seed):
         )
     x_train, y_train, x_valid, y_valid = split(x, np.asarray(y), share, seed)
     return x_train, y_train, (x_valid, y_valid)
+
+
+def _shared_out(x, y, kwargs, share, seed):
+    """A share of the samples, of their weights too; steps that were asked for are fewer by as much."""
+    if y is None or not is_arrays(x):
+        raise DataError(
+            f"A share of the training data can only be taken of arrays. Received: train_share={share} and x of type "
+            f"{type(x).__name__}. Pass x and y as arrays, or a smaller dataset."
+        )
+    # The part that is held back leaves a sample of each class.
+    chosen, _ = split_indices(np.asarray(y), 1 - share, seed)
+    if kwargs.get("sample_weight") is not None:
+        kwargs["sample_weight"] = np.asarray(kwargs["sample_weight"])[chosen]
+    if kwargs.get("steps_per_epoch") is not None:
+        kwargs["steps_per_epoch"] = max(1, round(kwargs["steps_per_epoch"] * share))
+    return _taken(x, chosen), np.asarray(y)[chosen]
+
+
+def is_arrays(x):
+    """Whether data are arrays: one, or a list, tuple or dict of them; not a dataset, which may have no end.
+
+    Args:
+        x: as for `model.fit`.
+
+    Returns:
+        bool.
+    """
+    if isinstance(x, (list, tuple, dict)):
+        return all(map(is_arrays, x.values() if isinstance(x, dict) else x))
+    return hasattr(x, "__array__")
+
+
+def _taken(x, chosen):
+    if isinstance(x, dict):
+        return {name: _taken(part, chosen) for name, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(_taken(part, chosen) for part in x)
+    return np.asarray(x)[chosen]
 
 
 def _arrays(valid):

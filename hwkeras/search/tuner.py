@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
-import math
 import pathlib
 import sys
 
@@ -18,16 +16,14 @@ from hwkeras.convert import require_precisions
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
 from hwkeras.oracles import get as get_oracle
-from hwkeras.oracles.fidelity import architecture_hyperparameters
 from hwkeras.oracles.fidelity_oracle import agree_on_epochs
 from hwkeras.search import pruning
 from hwkeras.search import selection
 from hwkeras.search.admission import Admission
 from hwkeras.search.budget import Budget
 from hwkeras.search.continuation import Continuation
-from hwkeras.search.deployment import Deployer
 from hwkeras.search.devices import Devices
-from hwkeras.search.devices import Elsewhere
+from hwkeras.search.economy import Economy
 from hwkeras.search.failures import MAX_FAILURES_IN_A_ROW
 from hwkeras.search.failures import FatalTrialError
 from hwkeras.search.failures import reason_of_failures
@@ -41,9 +37,9 @@ from hwkeras.search.satisfiability import satisfiability_of
 from hwkeras.search.screening import Screen
 from hwkeras.search.shipping import Shipping
 from hwkeras.search.stages import StageClock
-from hwkeras.search.training import Training
 from hwkeras.search.training_data import TrainingData
-from hwkeras.search.trial_metrics import trial_metrics
+from hwkeras.search.trial_life import Services
+from hwkeras.search.trial_life import TrialLife
 from hwkeras.search.weights import Weights
 
 DEFAULT_OBJECTIVES = ("accuracy", "latency_ms", "size_bytes")
@@ -73,6 +69,7 @@ class HardwareTuner(kt.Tuner):
         max_total_epochs: int or None, epochs to train in all trials together. Defaults to `None`.
         min_gain: float or None, ends the search when less than this share of the hypervolume is expected of one more
             trial, for several on end; for oracles that say what they expect. Defaults to `None`.
+        economy: `Economy`, how training is saved. Defaults to `None`, every candidate is trained in full.
         satisfiability_seconds: float, spent first on telling what share of the space fits. Defaults to `0`, none.
         seed: int or None, of proposals, splits and weights. Defaults to `None`.
         directory: str, of the run; an earlier search in it goes on. Defaults to `"runs/search"`.
@@ -98,6 +95,7 @@ class HardwareTuner(kt.Tuner):
         max_minutes=None,
         max_total_epochs=None,
         min_gain=None,
+        economy=None,
         satisfiability_seconds=0,
         seed=None,
         directory="runs/search",
@@ -113,36 +111,26 @@ class HardwareTuner(kt.Tuner):
         self.progress = progress
         self._data_facts = {"name": "", "class_names": [], "preprocessing": {}} | (data_facts or {})
         self.pruned, self._clock = None, StageClock()
+        self.economy = Economy.of(economy)
         self._budget = Budget(max_minutes, max_total_epochs=max_total_epochs, min_gain=min_gain)
         self._satisfiability_seconds = satisfiability_seconds
         if isinstance(oracle, str):
             objectives, limits = self._devices.objectives(objectives), self._devices.limits(limits)
             oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed)
+        self.run = Run(pathlib.Path(directory))
+        self._journal = Journal(self.run.directory / "journal.jsonl")
+        self.economy.check(oracle, self._journal)
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
-        directory = pathlib.Path(directory)
-        self._init_keras_tuner(oracle, as_hypermodel(hypermodel), directory, overwrite)
-        self.run = Run(directory)
+        self._init_keras_tuner(oracle, as_hypermodel(hypermodel), self.run.directory, overwrite)
         self._weights = Weights(self.run)
-        self._journal = Journal(directory / "journal.jsonl")
         self._naming = Naming(self.hypermodel)
         self._admission = Admission(self._journal, self._naming, self._tell)
         self._outcome = Outcome(self.run, self._journal, oracle, self.limits, self._admission)
-        latencies = self._devices.latencies(self.limits, directory)
-        self._latencies = latencies[0]
-        self._elsewhere = Elsewhere(latencies, self.objectives, self.limits, self._clock)
+        self._latencies = self._devices.latencies(self.limits, self.run.directory)
         self._shipping = Shipping(self.run, self._naming, oracle, self.load_model)
-        self._screen = Screen(
-            self.hypermodel,
-            self.precisions,
-            self.limits,
-            latencies,
-            self._clock,
-            least=pruning.least_metrics(self.hypermodel, self.precisions),
-            on_result=self._admission.on_screened,
-            on_failure=self._admission.on_unbuildable,
-        )
-        oracle.cost_model = self._screen
+        self._continuation = Continuation(self._journal, self._outcome, self._weights, oracle)
+        self._screen = oracle.cost_model = self._new_screen()
         oracle.identity = self._naming.identity
 
     def _init_keras_tuner(self, oracle, hypermodel, directory, overwrite):
@@ -156,6 +144,34 @@ class HardwareTuner(kt.Tuner):
             if directory.is_dir() and not any(directory.iterdir()):
                 directory.rmdir()  # keras-tuner makes it before it looks at the model
             raise
+
+    def _new_screen(self):
+        return Screen(
+            self.economy.screened(self.hypermodel, self.seed),
+            self.precisions,
+            self.limits,
+            self._latencies,
+            self._clock,
+            least=pruning.least_metrics(self.hypermodel, self.precisions),
+            on_result=self._admission.on_screened,
+            on_failure=self._admission.on_unbuildable,
+        )
+
+    def _new_life(self, data):
+        services = Services(
+            self.hypermodel,
+            self.oracle,
+            self.run,
+            self._journal,
+            self._weights,
+            self._naming,
+            self._admission,
+            self._outcome,
+            self._screen,
+            self._latencies,
+            self._clock,
+        )
+        return TrialLife.of(services, self.economy, data, self.seed, self._continuation.on_lost_weights)
 
     def _populate_initial_space(self):
         # Our spaces know all their hyperparameters; the default builds a network for every conditional scope.
@@ -182,17 +198,18 @@ class HardwareTuner(kt.Tuner):
         """
         epochs = agree_on_epochs(self.oracle, fit_kwargs.get("epochs"))
         fit_kwargs |= {} if epochs is None else {"epochs": epochs}
-        data = TrainingData.from_fit_arguments(fit_args, fit_kwargs, self.seed)
-        self._budget.resume(self._journal.read("finished"), data.fit_kwargs.get("epochs", 1))
+        data = TrainingData.from_fit_arguments(fit_args, fit_kwargs, self.seed, self.economy.train_share)
+        self._budget.resume(self._journal.read("finished"), data.num_epochs)
         self.run.open(self._settings(data))
         self.run.save_check_samples(data.x_valid, data.y_valid)
-        self._continuation = Continuation(self._journal, self._outcome)
-        on_lost = self._continuation.on_lost_weights
-        self._training = Training(self.hypermodel, data, self._clock, self.seed, self._weights, on_lost)
-        self._deployer = Deployer(self._latencies, data, self._clock)
+        self.economy.learn(self.oracle, self._journal, data.fingerprint)
+        self._screen.zero_cost = self.economy.zero_cost_scores(data.x, self.seed)
+        self._life = self._new_life(data)
         self.save()  # keras-tuner's marker of a project to go on with is else first written when a trial ends
         if self.pruned is not None and self.pruned.removed:
             self._tell("pruned", message=self.pruned.summary())
+        if self.economy.train_share < 1:
+            self._tell("economy", message=self.economy.summary(data))
         if self.oracle.trials:
             self._tell("resumed", num_done=len(self.oracle.end_order))
         self._continuation.retire(*self.oracle.trials.values())  # a kill may have come before it was done
@@ -218,7 +235,7 @@ class HardwareTuner(kt.Tuner):
         self._tell("finished", message=reason.message if reason else "")
 
     def _measure_finalists(self):
-        finalists = Finalists(self.run, self._journal, self._latencies, self.objectives, self.limits)
+        finalists = Finalists(self.run, self._journal, self._latencies[0], self.objectives, self.limits)
         with self._clock.stage("measure"):
             again = finalists.measure_again(self.candidates())
         if again:
@@ -233,7 +250,7 @@ class HardwareTuner(kt.Tuner):
         """Stops the clock of the proposal; keras-tuner calls it."""
         self._proposal.close()
         self._budget.trial_begins()
-        self._tell("trial_started", trial=trial.trial_id, architecture=self._who(trial)["architecture"])
+        self._tell("trial_started", trial=trial.trial_id, architecture=self._naming.of_trial(trial)["architecture"])
 
     def run_trial(self, trial, *fit_args, **fit_kwargs):
         """Trains one network and deploys it in every precision that can be shipped; keras-tuner calls it.
@@ -243,7 +260,7 @@ class HardwareTuner(kt.Tuner):
             `<precision>_<metric>`.
         """
         try:
-            return self._live(trial)
+            return self._life.live(trial)
         except (UserError, DeviceError) as error:
             raise FatalTrialError(str(error)) from error
 
@@ -358,23 +375,6 @@ class HardwareTuner(kt.Tuner):
         self.run.save_results(document)
         return document
 
-    def _live(self, trial):
-        precisions = self._admission.precisions(architecture_hyperparameters(trial.hyperparameters), self._screen)
-        model, metrics, num_epochs = self._training.train(trial)
-        with self._clock.stage("save"):
-            self._weights.save(model, trial.trial_id)
-        candidates = self._deployer.deploy(model, precisions, self._trial_directory(trial), self._who(trial))
-        candidates = self._elsewhere.complete(candidates, self.run.directory)
-        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        candidates = [dataclasses.replace(c, metrics=finite | c.metrics) for c in candidates]
-        self._journal.write("candidates", trial=trial.trial_id, candidates=[c.to_json() for c in candidates])
-        return trial_metrics(candidates, self.objectives, self.limits, num_epochs)
-
-    def _who(self, trial):
-        hp = architecture_hyperparameters(trial.hyperparameters)
-        named = {"architecture": self._naming.summary(hp), "architecture_hash": self._naming.identity(hp)}
-        return {"trial": trial.trial_id} | named
-
     def _settings(self, data):
         return {
             "data_fingerprint": data.fingerprint,
@@ -386,12 +386,10 @@ class HardwareTuner(kt.Tuner):
             "space": type(self.hypermodel).__name__,
             "oracle": type(self.oracle).__name__,
             "seed": self.seed,
-            "epochs": data.fit_kwargs.get("epochs", 1),
+            "epochs": data.num_epochs,
+            "economy": self.economy.to_json(),
             "pruned": self.pruned.summary() if self.pruned else (self.run.settings() or {}).get("pruned", ""),
         }
-
-    def _trial_directory(self, trial):
-        return pathlib.Path(self.get_trial_dir(trial.trial_id))
 
     def _tell(self, event, **facts):
         if self.progress is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 _FILE = "deployed.weights.h5"
+# What Keras says of a file of weights that is lost, cut short, or of another network.
+UNUSABLE_WEIGHTS = (OSError, ValueError, KeyError)
 
 
 class Weights:
@@ -41,6 +43,28 @@ class Weights:
         model.save_weights(unfinished)
         os.replace(unfinished, file)
 
+    def remove(self, trial_id):
+        """Removes the weights of a trial that nothing needs any more; nothing happens where there are none.
+
+        Args:
+            trial_id: str.
+        """
+        self.file(trial_id).unlink(missing_ok=True)
+
+    def built(self, model):
+        """Builds a model that was made without the shape of its inputs.
+
+        Args:
+            model: keras.Model.
+
+        Returns:
+            keras.Model, the same object; not built where the run keeps no samples that tell the shape.
+        """
+        samples = None if model.built else self._run.check_samples()[0]
+        if samples is not None:
+            model.build((None, *samples.shape[1:]))
+        return model
+
     def load(self, model, trial_id):
         """Gives a model the weights of a trial, and its optimizer the state it had.
 
@@ -55,8 +79,7 @@ class Weights:
             OSError: there is no such file, or it cannot be read.
             ValueError: it holds the weights of another network.
         """
-        if not model.built:
-            model.build((None, *self._run.check_samples()[0].shape[1:]))
+        self.built(model)
         if model.optimizer is not None:
             model.optimizer.build(model.trainable_variables)  # its state is in the file too
         model.load_weights(self.file(trial_id))

@@ -7,6 +7,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "ACTIVATIONS": "hwkeras.space.kinds",
         "Architecture": "hwkeras.space.architecture",
+        "Cell": "hwkeras.space.cell",
+        "CellSpace": "hwkeras.space.cell_space",
         "Choice": "hwkeras.space.choice",
         "DictSpace": "hwkeras.space.plain_dict",
         "Draft": "hwkeras.space.draft",
@@ -15,8 +17,13 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Layer": "hwkeras.space.layer",
         "LayerListSpace": "hwkeras.space.layer_list",
         "Menu": "hwkeras.space.choice",
+        "NAMED_NETWORKS": "hwkeras.space.named_networks",
+        "NamedSpace": "hwkeras.space.named_space",
         "OneArchitecture": "hwkeras.space.one_architecture",
         "Params": "hwkeras.space.layer",
+        "every_cell": "hwkeras.space.cell",
+        "named_network": "hwkeras.space.named_networks",
+        "SequenceSpace": "hwkeras.space.sequence",
         "architecture_from_actions": "hwkeras.space.actions",
     },
 )

@@ -102,9 +102,9 @@ def _depthwise_step(source, kernel, stride, kept=0):
     return _Step(counted, math.prod(target) * extent, _size(source) + _size(target) + kept), target
 
 
-def _squeeze_excite_steps(source, kept=0):
+def _squeeze_excite_steps(source, kept=0, squeezed=None):
     size, channels = _size(source), source[-1]
-    squeezed = max(1, channels // _SE_RATIO)
+    squeezed = squeezed or max(1, channels // _SE_RATIO)
     held = size + kept
     yield _Step(0, 0, held + channels)
     yield _Step(channels * squeezed if channels > 1 else 0, channels * squeezed, held + channels + squeezed)
@@ -130,6 +130,15 @@ def _separable_conv(layer, inputs, output):
     step, shape = _conv_step(shape, 1, 1, params["filters"], kept)
     yield step
     yield from _ending(shape, {**params, "se": False}, kept)
+
+
+def _depthwise_conv(layer, inputs, output):
+    step, _ = _depthwise_step(inputs[0], layer.params["kernel"], layer.params["stride"])
+    yield step
+
+
+def _squeeze_excite(layer, inputs, output):
+    yield from _squeeze_excite_steps(inputs[0], squeezed=layer.params["squeezed"])
 
 
 def _inverted_bottleneck(layer, inputs, output):
@@ -196,7 +205,12 @@ def _passing(layer, inputs, output):
     yield _Step(0, 0, sum(map(_size, inputs)) + _size(output))
 
 
-def _merge(layer, inputs, output):
+def _add(layer, inputs, output):
+    # More than two may be added one by one, each before the next is computed; a layer added to itself is one tensor.
+    yield _Step(0, 0, min(len(set(layer.inputs)), 2) * _size(output) + _size(output))
+
+
+def _concat(layer, inputs, output):
     # A layer merged with itself is one tensor.
     sizes = dict(zip(layer.inputs, map(_size, inputs), strict=True))
     yield _Step(0, 0, sum(sizes.values()) + _size(output))
@@ -212,11 +226,13 @@ _STEPS = {
     "inverted_bottleneck": _inverted_bottleneck,
     "fused_inverted_bottleneck": _fused_inverted_bottleneck,
     "residual": _residual,
+    "depthwise_conv": _depthwise_conv,
+    "squeeze_excite": _squeeze_excite,
     "max_pool": _passing,
     "average_pool": _passing,
     "global_average_pool": _passing,
     "dense": _dense,
     "classifier": _dense,
-    "add": _merge,
-    "concat": _merge,
+    "add": _add,
+    "concat": _concat,
 }

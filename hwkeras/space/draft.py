@@ -17,16 +17,17 @@ class Draft:
     def __init__(self, input_shape):
         self._layers = []
         self._shapes = {}
+        self._last = None
         self.append("input", "input", inputs=(), shape=input_shape)
 
     @property
     def last(self):
-        """str, the name of the layer appended last."""
-        return self._layers[-1].name
+        """str, the name of the layer that the next one follows: the one appended last, unless `go_on_from` was told."""
+        return self._last
 
     @property
     def shape(self):
-        """Tuple of ints, the output shape of the layer appended last."""
+        """Tuple of ints, the output shape of `last`."""
         return self._shapes[self.last]
 
     def append(self, name, kind, inputs=None, **params):
@@ -44,7 +45,16 @@ class Draft:
         layer = Layer(name, kind, (self.last,) if inputs is None else inputs, params)
         self._shapes[name] = output_shape(layer, [self._shapes[source] for source in layer.inputs])
         self._layers.append(layer)
+        self._last = name
         return name
+
+    def go_on_from(self, name):
+        """Lets the next layer follow another than the one appended last.
+
+        Args:
+            name: str, of a layer appended before.
+        """
+        self._last = name
 
     def finish(self):
         """The architecture written.

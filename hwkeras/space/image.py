@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from dataclasses import fields
 
 from hwkeras.errors import UserError
+from hwkeras.space.branches import BRANCHED
 from hwkeras.space.choice import Choice
 from hwkeras.space.choice import Menu
 from hwkeras.space.draft import Draft
@@ -19,6 +19,7 @@ from hwkeras.space.law import POSITIVE
 from hwkeras.space.law import RATE
 from hwkeras.space.law import one_of
 from hwkeras.space.menu_space import MenuSpace
+from hwkeras.space.stage import FURTHER_LAYER_TYPES
 from hwkeras.space.stage import LAYER_TYPES
 from hwkeras.space.stage import Stage
 
@@ -29,7 +30,7 @@ _FLATTEN_EXTENT = 4
 _LEAST_HALF = 8
 
 _CHOICE_LAWS = {
-    "layer_types": one_of(LAYER_TYPES),
+    "layer_types": one_of((*LAYER_TYPES, *FURTHER_LAYER_TYPES)),
     "depths": POSITIVE,
     "widths": POSITIVE,
     "kernels": POSITIVE,
@@ -41,6 +42,7 @@ _CHOICE_LAWS = {
     "resolutions": POSITIVE,
     "stem_widths": POSITIVE,
     "stem_strides": POSITIVE,
+    "stem_kernels": POSITIVE,
     "heads": one_of(HEADS),
     "dense_units": COUNT,
     "dropout_rates": RATE,
@@ -64,7 +66,8 @@ class ImageSpace(MenuSpace):
         stages: int, the most stages. Defaults to `3`.
         min_stages: int, stages beyond this many may be absent (depth 0), the last ones first. Defaults to `1`.
         layer_types: the kind of a stage's blocks. `"parallel_conv"` is a kxk and a 1x1 convolution side by side,
-            concatenated. Defaults to all six.
+            concatenated. Defaults to `stage.LAYER_TYPES`; `"fire"`, `"inception"` and `"dense_block"` may be named too
+            (`space.branches`).
         depths: blocks in a stage. Defaults to `(1, 2, 3)`.
         widths: output channels of a stage. Defaults to `(8, 16, 24, 32, 48, 64)`.
         kernels: kernel extents. Defaults to `(3, 5)`.
@@ -75,10 +78,11 @@ class ImageSpace(MenuSpace):
         skips: whether blocks after a stage's first have a shortcut; in a residual stage all blocks. Defaults to
             `(True, False)`.
         activations: the activation everywhere. Defaults to `("relu", "relu6", "hard_swish")`.
-        resolutions: factors by which the input is averaged down first; each must divide height and width. Defaults to
-            `None`: `(1, 2)` where 2 divides and leaves 8 rows and columns, else `(1,)`.
+        resolutions: factors by which the input is averaged down first; each must divide height and width, where they
+            are not 1. Defaults to `None`: `(1, 2)` where 2 divides and leaves 8 rows and columns, else `(1,)`.
         stem_widths: channels of the stem. Defaults to `(8, 16)`.
         stem_strides: strides of the stem. Defaults to `(1, 2)`.
+        stem_kernels: kernel extents of the stem. Defaults to `(3,)`.
         heads: how the last map becomes a vector: `"global_pool"`, or `"flatten"` after averaging down to at most 4x4.
             Defaults to both.
         dense_units: units of a dense layer before the classifier, 0 for none. Defaults to `(0, 32, 64)`.
@@ -104,6 +108,7 @@ class ImageSpace(MenuSpace):
     resolutions: tuple | None = None
     stem_widths: tuple = (8, 16)
     stem_strides: tuple = (1, 2)
+    stem_kernels: tuple = (3,)
     heads: tuple = HEADS
     dense_units: tuple = (0, 32, 64)
     dropout_rates: tuple = (0.0, 0.1, 0.2)
@@ -123,7 +128,7 @@ class ImageSpace(MenuSpace):
         for name, law in _CHOICE_LAWS.items():
             self._set(name, law.apply_all(name, getattr(self, name)))
         self._verify_resolutions()
-        self._verify_parallel_widths()
+        self._verify_branched_widths()
         self.__dict__["_stages"] = tuple(Stage(number, self) for number in range(1, self.stages + 1))
         self.__dict__["_menu"] = Menu(self._choices())
 
@@ -131,57 +136,63 @@ class ImageSpace(MenuSpace):
         object.__setattr__(self, name, value)
 
     def _usual_resolutions(self):
-        is_halved = all(extent % 2 == 0 and extent // 2 >= _LEAST_HALF for extent in self.input_shape[:2])
+        is_halved = all(extent % 2 == 0 and extent // 2 >= _LEAST_HALF for extent in self._extents())
         return (1, 2) if is_halved else (1,)
+
+    def _extents(self):
+        """Rows and columns, where there are several; of a single pixel, one."""
+        return [extent for extent in self.input_shape[:2] if extent > 1] or [1]
 
     def _verify_resolutions(self):
         height, width, _ = self.input_shape
         for factor in self.resolutions:
-            if height % factor or width % factor:
-                common = math.gcd(height, width)
+            if any(extent % factor for extent in self._extents()):
+                common = math.gcd(*self._extents())
                 usable = ", ".join(str(number) for number in range(1, common + 1) if common % number == 0)
                 raise UserError(
                     f"Each of `resolutions` must divide height and width of the input. Received: {factor} for "
                     f"{height}x{width}. Usable here: {usable}."
                 )
 
-    def _verify_parallel_widths(self):
-        if "parallel_conv" in self.layer_types and min(self.widths) < 2:
-            raise UserError(
-                f"`widths` must be 2 or more with layer type 'parallel_conv', which divides them between its two "
-                f"branches. Received: widths={self.widths}."
-            )
+    def _verify_branched_widths(self):
+        for layer_type in self.layer_types:
+            _, least = BRANCHED.get(layer_type, (None, 1))
+            if min(self.widths) < least:
+                raise UserError(
+                    f"`widths` must be {least} or more with layer type {layer_type!r}, which divides them between its "
+                    f"branches. Received: widths={self.widths}."
+                )
 
     @property
     def choices(self):
         """Tuple of `Choice`, parents first, fixed ones included."""
         return self._menu.choices
 
-    def to_json(self):
-        """The arguments that make this space again.
-
-        Returns:
-            dict of JSON values.
-        """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
     def _network(self, values):
         draft = Draft(self.input_shape)
+        self.append_to(draft, values)
+        return draft.finish()
+
+    def append_to(self, draft, values):
+        """Appends all layers but the input to a draft whose last layer has the space's input shape.
+
+        Args:
+            draft: Draft.
+            values: dict of choice name to value, the active ones.
+        """
         if values["resolution"] > 1:
-            draft.append("resolution", "average_pool", size=values["resolution"])
+            draft.append("resolution", "average_pool", size=self.kernel_extent(values["resolution"]))
         draft.append(
             "stem",
             "conv",
             filters=values["stem/width"],
-            kernel=self.kernel_extent(3),
+            kernel=self.kernel_extent(values["stem/kernel"]),
             stride=values["stem/stride"],
             activation=values["activation"],
         )
         for stage in self._stages:
             stage.append(draft, values)
         self._append_head(draft, values)
-        return draft.finish()
 
     def kernel_extent(self, kernel):
         """A kernel fitted to the input: 1 in a direction in which the input has one row or column.
@@ -200,6 +211,7 @@ class ImageSpace(MenuSpace):
         yield Choice("activation", self.activations)
         yield Choice("stem/width", self.stem_widths)
         yield Choice("stem/stride", self.stem_strides)
+        yield Choice("stem/kernel", self.stem_kernels)
         for stage in self._stages:
             yield from stage.choices()
         yield Choice("head/type", self.heads)

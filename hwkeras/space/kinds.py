@@ -74,6 +74,14 @@ KINDS = MappingProxyType(
         "separable_conv": _convolution(se=_SE, skip=_SKIP),
         "inverted_bottleneck": _convolution(expansion=Parameter(POSITIVE, 4), se=_SE, skip=_SKIP),
         "fused_inverted_bottleneck": _convolution(expansion=Parameter(POSITIVE, 4), se=_SE, skip=_SKIP),
+        "depthwise_conv": _kind(
+            kernel=Parameter(EXTENT, 3),
+            stride=Parameter(POSITIVE, 1),
+            activation=Parameter(_ACTIVATION, "relu"),
+            batch_norm=Parameter(FLAG, True),
+        ),
+        # Channels weighed by what a bottleneck of so many channels makes of their means.
+        "squeeze_excite": _kind(squeezed=Parameter(POSITIVE)),
         # Two convolutions; `skip` is the shortcut around both, by a 1x1 projection where the shape changes.
         "residual": _convolution(se=_SE, skip=Parameter(FLAG, True)),
         # A stride of None is the size.
@@ -81,6 +89,9 @@ KINDS = MappingProxyType(
         "average_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
         "global_average_pool": _kind(),
         "flatten": _kind(),
+        "reshape": _kind(shape=Parameter(SHAPE)),
+        # An activation on its own, in front of convolutions that share it.
+        "activation": _kind(activation=Parameter(_ACTIVATION, "relu")),
         "dense": _kind(units=Parameter(POSITIVE), activation=Parameter(_ACTIVATION, "relu")),
         "dropout": _kind(rate=Parameter(RATE)),
         "add": _kind(2, None),

@@ -68,6 +68,12 @@ def _convolution(layer, shape):
     return (math.ceil(height / stride), math.ceil(width / stride), filters)
 
 
+def _depthwise(layer, shape):
+    height, width, channels = _image(layer, shape)
+    stride = layer.params["stride"]
+    return (math.ceil(height / stride), math.ceil(width / stride), channels)
+
+
 def _pool(layer, shape):
     height, width, channels = _image(layer, shape)
     sizes, strides = pair(layer.params["size"]), pair(layer.params["stride"])
@@ -79,6 +85,15 @@ def _pool(layer, shape):
             f"{height}x{width} for layer {layer.name!r}. Pass a smaller size or leave the layer out."
         )
     return ((height - sizes[0]) // strides[0] + 1, (width - sizes[1]) // strides[1] + 1, channels)
+
+
+def _reshape(layer, shape):
+    wanted = layer.params["shape"]
+    if math.prod(wanted) != math.prod(shape):
+        raise UserError(
+            f"A reshape layer must keep the number of elements. Received: {shape} to {wanted} for layer {layer.name!r}."
+        )
+    return wanted
 
 
 def _dense(layer, shape):
@@ -118,10 +133,14 @@ _RULES = {
     "inverted_bottleneck": _convolution,
     "fused_inverted_bottleneck": _convolution,
     "residual": _convolution,
+    "depthwise_conv": _depthwise,
+    "squeeze_excite": _image,
     "max_pool": _pool,
     "average_pool": _pool,
     "global_average_pool": lambda layer, shape: (_image(layer, shape)[-1],),
     "flatten": lambda layer, shape: (math.prod(shape),),
+    "reshape": _reshape,
+    "activation": lambda layer, shape: shape,
     "dense": _dense,
     "dropout": lambda layer, shape: shape,
     "classifier": _classifier,

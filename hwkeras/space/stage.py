@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwkeras.space.branches import BRANCHED
 from hwkeras.space.choice import Choice
 
 LAYER_TYPES = (
@@ -12,6 +13,8 @@ LAYER_TYPES = (
     "residual",
     "parallel_conv",
 )
+# Types that a space holds only where they are named: they widen the search, and few problems need them.
+FURTHER_LAYER_TYPES = tuple(name for name in BRANCHED if name not in LAYER_TYPES)
 _EXPANDING = ("inverted_bottleneck", "fused_inverted_bottleneck")
 _EXCITABLE = (*_EXPANDING, "residual")
 
@@ -74,8 +77,8 @@ class Stage:
         for block in range(1, depth + 1):
             name = f"stage{self._number}_block{block}"
             params = self._block_params(values, is_first=block == 1)
-            if values[self._name("type")] == "parallel_conv":
-                _append_parallel(draft, name, **params)
+            if values[self._name("type")] in BRANCHED:
+                _append_branched(draft, name, values[self._name("type")], **params)
             else:
                 draft.append(name, values[self._name("type")], **params)
 
@@ -97,12 +100,8 @@ class Stage:
         return params
 
 
-def _append_parallel(draft, name, filters, kernel, skip, **params):
-    source = draft.last
-    branches = (
-        draft.append(f"{name}_wide", "conv", (source,), filters=filters - filters // 2, kernel=kernel, **params),
-        draft.append(f"{name}_point", "conv", (source,), filters=filters // 2, kernel=1, **params),
-    )
-    merged = draft.append(f"{name}_concat", "concat", branches)
+def _append_branched(draft, name, layer_type, skip, **params):
+    source, (append, _) = draft.last, BRANCHED[layer_type]
+    merged = append(draft, name, **params)
     if skip:
         draft.append(f"{name}_add", "add", (source, merged))

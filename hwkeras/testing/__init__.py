@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "MeterConformance": "hwkeras.testing.meter_conformance",
         "OracleConformance": "hwkeras.testing.oracle_conformance",
         "Simulator": "hwkeras.testing.simulator",
+        "SpaceConformance": "hwkeras.testing.space_conformance",
         "comparison_text": "hwkeras.testing.curves",
         "curves_picture": "hwkeras.testing.curves",
         "drive": "hwkeras.testing.toy_search",

@@ -9,6 +9,7 @@ import threading
 
 from hwkeras.errors import InfeasibleError
 from hwkeras.testing.toy_search import drive
+from hwkeras.testing.toy_search import opened
 from hwkeras.testing.toy_search import toy_cost
 from hwkeras.testing.toy_search import toy_metrics
 from hwkeras.testing.toy_search import toy_space
@@ -54,10 +55,7 @@ class OracleConformance:
         """
         defaults = {"objectives": ["accuracy", "latency_ms"], "max_trials": 24, "seed": 3, "cost_model": toy_cost}
         arguments = {"hyperparameters": toy_space(), **defaults, **arguments}
-        oracle = self.make_oracle(**arguments)
-        oracle.verbose = 0
-        oracle._set_project_dir(str(directory), "project")
-        return oracle
+        return opened(self.make_oracle(**arguments), directory)
 
     def values_of(self, trials):
         """Returns:

@@ -1,4 +1,4 @@
-"""A toy search: a small conditional space, what it costs, what comes of it, and how to run trials without a tuner."""
+"""Toy searches: small spaces, what their candidates cost, what comes of them, and how to run trials without a tuner."""
 
 from __future__ import annotations
 
@@ -46,6 +46,50 @@ def toy_metrics(hp):
     kernel = 0.1 if hp.get("kind") == "conv" else 0.0
     accuracy = 0.5 + kernel + 0.05 * hp.get("depth") + 0.004 * hp.get("width")
     return {"accuracy": min(accuracy, 0.97), **toy_cost(hp)}
+
+
+def gene_space(num_genes=8, num_options=3):
+    """A space of numbers that are names only: `gene_0`, `gene_1`, ... of the options 0, 1, ...
+
+    Args:
+        num_genes: int. Defaults to `8`.
+        num_options: int. Defaults to `3`.
+
+    Returns:
+        `keras_tuner.HyperParameters`.
+    """
+    space = kt.HyperParameters()
+    for position in range(num_genes):
+        space.Choice(f"gene_{position}", list(range(num_options)))
+    return space
+
+
+def hill(hp):
+    """What a candidate of three options a gene reports: every gene helps, those of the first half cost.
+
+    Args:
+        hp: `keras_tuner.HyperParameters`.
+
+    Returns:
+        dict with `accuracy` (0 to 1) and `latency_ms` (1 and more).
+    """
+    genes = list(hp.values.values())
+    return {"accuracy": sum(genes) / (2 * len(genes)), "latency_ms": 1.0 + sum(genes[: len(genes) // 2])}
+
+
+def opened(oracle, directory):
+    """Makes an oracle ready to be driven: silent, with a project directory.
+
+    Args:
+        oracle: `keras_tuner.Oracle`.
+        directory: path-like; the project is the folder `project` in it.
+
+    Returns:
+        `keras_tuner.Oracle`, the same.
+    """
+    oracle.verbose = 0
+    oracle._set_project_dir(str(directory), "project")
+    return oracle
 
 
 def drive(oracle, num_trials, evaluate=toy_metrics, tuner_id="tuner0"):

@@ -34,6 +34,10 @@ NETS = {
     "residual": dict(filters=4, stride=2, se=True),
     "residual_plain": dict(kind="residual", filters=3, skip=False),
     "residual_identity": dict(kind="residual", filters=3, activation="relu6"),
+    "depthwise_conv": dict(kernel=(3, 5), stride=2),
+    "squeeze_excite": dict(squeezed=2),
+    "activation": dict(activation="hard_swish"),
+    "reshape": dict(shape=(4, 16, 3)),
     "max_pool": dict(size=3, stride=2),
     "average_pool": dict(size=(3, 5), padding="same"),
 }

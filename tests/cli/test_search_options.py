@@ -36,3 +36,32 @@ def test_wrong_limits_and_budgets_are_told_before_anything_is_written(tmp_path, 
     said = "must hold the epochs of one trial. Received: max_total_epochs=2, epochs=3."
     assert said in " ".join(capfd.readouterr().err.split())
     assert not (tmp_path / "run" / "search.json").exists()
+
+
+def test_every_economy_and_going_on_with_it(tmp_path, capfd):
+    """Trained on half of the data, of which each switch is recorded; a run that goes on knows its share."""
+    assert search(tmp_path / "first", "--trials", "2", "--epochs", "1", "--oracle", "random") == 0
+    capfd.readouterr()
+    asked = ["--warm-start", str(tmp_path / "first"), "--train-share", "0.5", "--zero-cost"]
+    asked += ["--stop-hopeless", "--inherit-weights", "--epochs", "1"]
+    assert search(tmp_path / "run", *asked, "--trials", "2") == 0
+    printed = capfd.readouterr()
+    assert "samples, 0.5 of the training data" in printed.err
+    economy = {"stop_hopeless": True, "inherit_weights": True, "train_share": 0.5, "zero_cost": True}
+    document = json.loads(printed.out)
+    assert document["economy"] == economy | {"warm_start": [str(tmp_path / "first")]}
+    assert search(tmp_path / "run", "--resume", *asked, "--trials", "3") == 0
+    assert json.loads(capfd.readouterr().out)["trials"] == 3
+    assert search(tmp_path / "run", "--resume", "--epochs", "1", "--trials", "4") == 2
+    assert "another share of the training data (0.5, not 1.0)" in " ".join(capfd.readouterr().err.split())
+
+
+def test_wrong_economies_are_told_before_anything_is_written(tmp_path, capfd):
+    assert search(tmp_path / "run", "--warm-start", str(tmp_path / "nowhere")) == 2
+    assert "An earlier run has a file search.json" in " ".join(capfd.readouterr().err.split())
+    assert search(tmp_path / "run", "--train-share", "2") == 2
+    assert search(tmp_path / "run", "--stop-hopeless", "--oracle", "asha") == 2
+    assert "Received: stop_hopeless=True and oracle=AshaOracle. Leave one out." in " ".join(
+        capfd.readouterr().err.split()
+    )
+    assert not (tmp_path / "run").exists()

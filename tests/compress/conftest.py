@@ -33,6 +33,21 @@ def trained(digits):
     return model
 
 
+@pytest.fixture(scope="package")
+def compressed(trained, digits):
+    """The function recipe -> Compressed of the trained network; a recipe is run once for all tests."""
+    from hwkeras.compress import compress
+
+    results = {}
+
+    def of(recipe):
+        if recipe not in results:
+            results[recipe] = compress(trained, recipe, digits[0], validation_data=digits[1], epochs=2)
+        return results[recipe]
+
+    return of
+
+
 @pytest.fixture
 def dense_model():
     """The smallest model that can be pruned; one weight of 4 x 3."""

@@ -69,3 +69,44 @@ def test_the_process_and_its_children_stay_on_keras_3(first):
 
 def test_a_variable_of_the_user_is_put_back():
     assert_runs(WHOLE.format(first="", variable="0"), TF_USE_LEGACY_KERAS="0")
+
+
+SEARCHES = """
+import os, pathlib, sys, tempfile
+{first}
+import hwkeras as hw
+import keras, numpy as np
+sys.path.insert(0, {tests!r})
+from tiny_space import space
+rng = np.random.default_rng(0)
+x = rng.random((80, 8, 8, 1)).astype("float32")
+y = np.arange(80) % 10
+before = dict(os.environ)
+def search(name):
+    folder = pathlib.Path(tempfile.mkdtemp()) / name
+    tuner = hw.HardwareTuner(space, max_trials=1, seed=0, directory=folder, device="fake", precision=("int8",))
+    tuner.search(x, y, validation_data=(x, y), epochs=1, batch_size=16)
+    return tuner
+assert search("first").front()
+model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+result = hw.compress(model, "prune=0.5+int8_qat", (x, y), epochs=1, batch_size=16)
+returned = __import__("hwkeras.compress").compress.return_weights(hw.twin(model), model)
+assert isinstance(returned, keras.Model)
+import tensorflow as tf
+assert tf.keras.__version__.startswith("3."), tf.keras.__version__
+assert tf.keras.Model is keras.Model
+changed = {{name for name in before | dict(os.environ) if before.get(name) != os.environ.get(name)}}
+assert not changed - {{"TF_CPP_MIN_LOG_LEVEL", "TF2_BEHAVIOR"}}, changed
+assert search("second").front()
+assert isinstance(tf.keras.Sequential([]), keras.Model)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first",
+    ["", "import tensorflow as tf", "import hwkeras.compress\nhwkeras.compress.twin"],
+    ids=["hwkeras_first", "tensorflow_first", "compress_first"],
+)
+def test_a_second_search_works_after_a_compression(first):
+    assert_runs(SEARCHES.format(first=first, tests=str(ROOT / "tests" / "cli")))

@@ -26,6 +26,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize(("is_awaited", "num_waits"), [(True, 1), (False, 0)])
+def test_the_disk_is_waited_for_where_that_is_wanted(tmp_path, monkeypatch, is_awaited, num_waits):
+    waits = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    assert write_atomically(tmp_path / "a", b"new", is_awaited=is_awaited).read_bytes() == b"new"
+    assert len(waits) == num_waits
+
+
 def test_json_refuses_what_it_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})

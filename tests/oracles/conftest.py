@@ -6,6 +6,7 @@ import pytest
 
 from hwkeras.oracles import get
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import opened
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +21,7 @@ def open_oracle(tmp_path):
 
     def open_oracle(name="random", is_reloaded=False, **arguments):
         arguments = {"objectives": ["accuracy", "latency_ms"], "seed": 0, "hyperparameters": toy_space(), **arguments}
-        oracle = get(name)(**arguments)
-        oracle.verbose = 0
-        oracle._set_project_dir(str(tmp_path), "project")
+        oracle = opened(get(name)(**arguments), tmp_path)
         if is_reloaded:
             oracle.reload()
         return oracle

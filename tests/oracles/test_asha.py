@@ -18,6 +18,7 @@ from hwkeras.testing import drive
 from hwkeras.testing import toy_cost
 from hwkeras.testing import toy_metrics
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import opened
 from tests.oracles.fidelity_table import FidelityConformance
 from tests.oracles.fidelity_table import epochs_spent
 from tests.oracles.fidelity_table import fidelities
@@ -36,10 +37,7 @@ def open_asha(directory, **arguments):
         "max_epochs": 9,
         "inner": "random",
     }
-    oracle = AshaOracle(**{**defaults, **arguments})
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    return opened(AshaOracle(**{**defaults, **arguments}), directory)
 
 
 def scored(*accuracies):
@@ -281,3 +279,20 @@ def test_the_fidelity_of_a_trial_is_in_its_values():
     assert Fidelity.of(values) == known
     assert values["tuner/epochs"] == 9 and values["tuner/initial_epoch"] == 3 and values["tuner/trial_id"] == "07"
     assert Fidelity.of({"width": 8}) is None
+
+
+def test_a_gain_is_expected_once_the_front_is_trained_to_the_end(tmp_path):
+    oracle = open_asha(tmp_path, inner="pareto", max_trials=99, max_epochs=3, inner_arguments={"num_initial": 4})
+    told = []
+    for _ in range(24):
+        drive(oracle, 1, trained)
+        on_top = Fidelity.of(oracle.front()[0].hyperparameters.values).epochs == 3
+        told.append((on_top, oracle.expected_gain()))
+    assert all(gain is None for on_top, gain in told if not on_top)
+    assert [gain for on_top, gain in told if on_top][-1] >= 0.0
+
+
+def test_no_gain_is_expected_by_who_does_not_say(tmp_path):
+    oracle = open_asha(tmp_path, inner="random", max_trials=9)
+    drive(oracle, 9, trained)
+    assert oracle.expected_gain() is None

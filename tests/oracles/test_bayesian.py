@@ -11,6 +11,7 @@ from hwkeras.oracles.bayesian import BayesianOracle
 from hwkeras.oracles.random_search import RandomOracle
 from hwkeras.testing import OracleConformance
 from hwkeras.testing.toy_search import drive
+from hwkeras.testing.toy_search import opened
 
 
 class TestBayesianConformance(OracleConformance):
@@ -28,9 +29,7 @@ def best_of(oracle_class, directory, seed):
     space = kt.HyperParameters()
     for number in range(6):
         space.Choice(f"gene_{number}", list("abcd"))
-    oracle = oracle_class(["accuracy"], max_trials=30, seed=seed, hyperparameters=space)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
+    oracle = opened(oracle_class(["accuracy"], max_trials=30, seed=seed, hyperparameters=space), directory)
     return max(score(trial.hyperparameters)["accuracy"] for trial in drive(oracle, 30, score))
 
 

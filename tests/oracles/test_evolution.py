@@ -1,4 +1,3 @@
-import keras_tuner as kt
 import numpy as np
 import pytest
 
@@ -6,18 +5,8 @@ from hwkeras.errors import UserError
 from hwkeras.oracles import EvolutionOracle
 from hwkeras.oracles import Observation
 from hwkeras.testing import drive
-
-
-def hill_space(num_genes=8):
-    space = kt.HyperParameters()
-    for position in range(num_genes):
-        space.Choice(f"gene_{position}", [0, 1, 2])
-    return space
-
-
-def hill(hp):
-    genes = list(hp.values.values())
-    return {"accuracy": sum(genes) / (2 * len(genes)), "latency_ms": 1.0 + sum(genes[:4])}
+from hwkeras.testing.toy_search import gene_space
+from hwkeras.testing.toy_search import hill
 
 
 def distance(first, second):
@@ -37,7 +26,7 @@ def test_sizes_out_of_range(name, low):
 
 
 def test_children_are_one_mutation_away_from_the_living(open_oracle):
-    oracle = open_oracle("evolution", hyperparameters=hill_space(), max_trials=40, population_size=6, num_random=6)
+    oracle = open_oracle("evolution", hyperparameters=gene_space(), max_trials=40, population_size=6, num_random=6)
     values = [dict(trial.hyperparameters.values) for trial in drive(oracle, 40, hill)]
     for position in range(6, 40):
         assert 1 in [distance(values[position], parent) for parent in values[position - 6 : position]]
@@ -45,7 +34,7 @@ def test_children_are_one_mutation_away_from_the_living(open_oracle):
 
 def test_a_full_sample_always_takes_the_best(open_oracle):
     arguments = {"population_size": 5, "sample_size": 5, "num_random": 5}
-    oracle = open_oracle("evolution", hyperparameters=hill_space(), objectives=["accuracy"], **arguments)
+    oracle = open_oracle("evolution", hyperparameters=gene_space(), objectives=["accuracy"], **arguments)
     drive(oracle, 5, hill)
     best = max(oracle.observations(), key=lambda each: (each.metrics["accuracy"], each.trial_id))
     for seed in range(20):
@@ -54,7 +43,7 @@ def test_a_full_sample_always_takes_the_best(open_oracle):
 
 def test_parents_lie_within_the_limits_when_any_does(open_oracle):
     arguments = {"population_size": 5, "sample_size": 5, "num_random": 5, "limits": ["latency=3ms"]}
-    oracle = open_oracle("evolution", hyperparameters=hill_space(), objectives=["accuracy"], **arguments)
+    oracle = open_oracle("evolution", hyperparameters=gene_space(), objectives=["accuracy"], **arguments)
     latencies_ms = iter([9.0, 9.0, 2.0, 9.0, 9.0])
     accuracies = iter([0.9, 0.9, 0.1, 0.9, 0.9])
     drive(oracle, 5, lambda hp: {"accuracy": next(accuracies), "latency_ms": next(latencies_ms)})
@@ -64,7 +53,7 @@ def test_parents_lie_within_the_limits_when_any_does(open_oracle):
 
 def test_parents_of_two_objectives_are_on_the_front(open_oracle):
     arguments = {"population_size": 5, "sample_size": 5, "num_random": 5}
-    oracle = open_oracle("evolution", hyperparameters=hill_space(), **arguments)
+    oracle = open_oracle("evolution", hyperparameters=gene_space(), **arguments)
     metrics = iter([(0.5, 5.0), (0.9, 9.0), (0.4, 5.5), (0.1, 1.0), (0.8, 9.5)])
     drive(oracle, 5, lambda hp: dict(zip(("accuracy", "latency_ms"), next(metrics), strict=True)))
     # Of the front's two ends, both infinitely alone, the younger is the parent.
@@ -74,7 +63,7 @@ def test_parents_of_two_objectives_are_on_the_front(open_oracle):
 
 def test_better_than_random_on_a_hill(open_oracle):
     def best_of(name, seed):
-        oracle = open_oracle(name, hyperparameters=hill_space(), objectives=["accuracy"], seed=seed, max_trials=50)
+        oracle = open_oracle(name, hyperparameters=gene_space(), objectives=["accuracy"], seed=seed, max_trials=50)
         return max(hill(trial.hyperparameters)["accuracy"] for trial in drive(oracle, 50, hill))
 
     seeds = range(3)

@@ -26,6 +26,46 @@ def test_the_gradient_is_that_of_the_loss(data):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
+def test_the_gradient_with_other_sources(data):
+    codes, positions, targets = data
+    sources = np.repeat([0, 1, 2], [20, 12, 8])
+    process = GaussianProcess(5).fit(codes, positions, targets, steps=0, sources=sources)
+    prior = process._prior(5, 3)
+    assert len(prior[0]) == 5 + 3 + 4 + 2 + 1 + 1
+    logs = prior[0] + np.random.default_rng(1).normal(scale=0.3, size=len(prior[0]))
+    found = process._loss(logs, process._targets, *prior)[1]
+    expected = approx_fprime(logs, lambda at: process._loss(at, process._targets, *prior)[0], 1e-6)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_another_source_of_another_level_and_scale_helps(data):
+    codes, positions, targets = data
+    alone = GaussianProcess(5).fit(codes[:6], positions[:6], targets[:6])
+    sources = np.repeat([0, 1], [6, 24])
+    told = np.concatenate([targets[:6], 7.0 - 0.1 * -targets[6:30]])
+    helped = GaussianProcess(5).fit(codes[:30], positions[:30], told, sources=sources)
+    errors = [np.mean((each.predict(codes[30:], positions[30:])[0] - targets[30:]) ** 2) for each in (alone, helped)]
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_a_source_that_misleads_is_forgotten(data):
+    codes, positions, targets = data
+    alone = GaussianProcess(5).fit(codes[:15], positions[:15], targets[:15])
+    sources, told = np.repeat([0, 1], [15, 15]), np.concatenate([targets[:15], -targets[15:30]])
+    misled = GaussianProcess(5).fit(codes[:30], positions[:30], told, steps=40, sources=sources)
+    errors = [np.mean((each.predict(codes[30:], positions[30:])[0] - targets[30:]) ** 2) for each in (alone, misled)]
+    assert errors[1] < 1.3 * errors[0]
+    assert np.exp(-misled._parts(misled.hyperparameters)[3][0]) < 0.35
+
+
+def test_what_never_changed_is_no_wonder(data):
+    codes, positions, targets = data
+    positions = np.column_stack([positions, np.full(40, 0.5)])
+    process = GaussianProcess(5).fit(codes, positions, targets)
+    changed = positions + [0.0, 0.0, 0.0, 0.5]
+    assert process.predict(codes, changed)[1].max() < 10.0
+
+
 def test_what_was_seen_is_reproduced_and_the_rest_is_uncertain(data):
     codes, positions, targets = data
     process = GaussianProcess(5).fit(codes[:30], positions[:30], targets[:30])

@@ -8,22 +8,13 @@ from hwkeras.oracles.genetic import blocks
 from hwkeras.oracles.genetic import cross_blocks
 from hwkeras.testing import OracleConformance
 from hwkeras.testing import drive
+from hwkeras.testing.toy_search import gene_space
+from hwkeras.testing.toy_search import hill
+from hwkeras.testing.toy_search import opened
 
 
 class TestGeneticConformance(OracleConformance):
     oracle_class = GeneticOracle
-
-
-def hill_space(num_genes=8):
-    space = kt.HyperParameters()
-    for position in range(num_genes):
-        space.Choice(f"gene_{position}", [0, 1, 2])
-    return space
-
-
-def hill(hp):
-    genes = list(hp.values.values())
-    return {"accuracy": sum(genes) / (2 * len(genes)), "latency_ms": 1.0 + sum(genes[:4])}
 
 
 def staged_space():
@@ -39,11 +30,8 @@ def staged_space():
 
 
 def open_genetic(directory, **arguments):
-    arguments = {"objectives": ["accuracy"], "seed": 0, "hyperparameters": hill_space(), **arguments}
-    oracle = GeneticOracle(**arguments)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    arguments = {"objectives": ["accuracy"], "seed": 0, "hyperparameters": gene_space(), **arguments}
+    return opened(GeneticOracle(**arguments), directory)
 
 
 @pytest.mark.parametrize(

@@ -10,30 +10,18 @@ from hwkeras.testing import OracleConformance
 from hwkeras.testing import drive
 from hwkeras.testing import toy_cost
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import gene_space
+from hwkeras.testing.toy_search import hill
+from hwkeras.testing.toy_search import opened
 
 
 class TestGreedyConformance(OracleConformance):
     oracle_class = GreedyOracle
 
 
-def hill_space(num_genes=6):
-    space = kt.HyperParameters()
-    for position in range(num_genes):
-        space.Choice(f"gene_{position}", [0, 1, 2])
-    return space
-
-
-def hill(hp):
-    genes = list(hp.values.values())
-    return {"accuracy": sum(genes) / (2 * len(genes)), "latency_ms": 1.0 + sum(genes[:3])}
-
-
 def open_greedy(directory, **arguments):
-    arguments = {"objectives": ["accuracy"], "seed": 0, "hyperparameters": hill_space(), **arguments}
-    oracle = GreedyOracle(**arguments)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    arguments = {"objectives": ["accuracy"], "seed": 0, "hyperparameters": gene_space(6), **arguments}
+    return opened(GreedyOracle(**arguments), directory)
 
 
 def distance(first, second):
@@ -158,7 +146,7 @@ def test_knows_architectures_by_their_identity(tmp_path):
     oracle = open_greedy(tmp_path, num_starts=1)
     oracle.identity = lambda hp: str(sorted(hp.values.values()))
     trials = drive(oracle, 10, hill)
-    turned = dict(zip(hill_space().values, reversed(trials[0].hyperparameters.values.values()), strict=True))
+    turned = dict(zip(gene_space(6).values, reversed(trials[0].hyperparameters.values.values()), strict=True))
     assert not oracle.is_worth_a_trial(turned)
 
 

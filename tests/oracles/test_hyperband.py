@@ -4,6 +4,7 @@ from hwkeras.oracles.hyperband import num_runs
 from hwkeras.testing import drive
 from hwkeras.testing import toy_cost
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import opened
 from tests.oracles.fidelity_table import FidelityConformance
 from tests.oracles.fidelity_table import epochs_spent
 from tests.oracles.fidelity_table import fidelities
@@ -22,10 +23,7 @@ def open_hyperband(directory, **arguments):
         "max_epochs": 9,
         "inner": "random",
     }
-    oracle = HyperbandOracle(**{**defaults, **arguments})
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    return opened(HyperbandOracle(**{**defaults, **arguments}), directory)
 
 
 def rounds(trials):

@@ -10,30 +10,18 @@ from hwkeras.oracles.nsga2 import mutate_until_new
 from hwkeras.oracles.pareto import crowded_places
 from hwkeras.testing import OracleConformance
 from hwkeras.testing import drive
+from hwkeras.testing.toy_search import gene_space
+from hwkeras.testing.toy_search import hill
+from hwkeras.testing.toy_search import opened
 
 
 class TestNsga2Conformance(OracleConformance):
     oracle_class = Nsga2Oracle
 
 
-def bit_space(num_genes=8, num_options=3):
-    space = kt.HyperParameters()
-    for position in range(num_genes):
-        space.Choice(f"gene_{position}", list(range(num_options)))
-    return space
-
-
-def hill(hp):
-    genes = list(hp.values.values())
-    return {"accuracy": sum(genes) / (2 * len(genes)), "latency_ms": 1.0 + sum(genes[:4])}
-
-
 def open_nsga2(directory, **arguments):
-    arguments = {"objectives": ["accuracy", "latency_ms"], "seed": 0, "hyperparameters": bit_space(), **arguments}
-    oracle = Nsga2Oracle(**arguments)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    arguments = {"objectives": ["accuracy", "latency_ms"], "seed": 0, "hyperparameters": gene_space(), **arguments}
+    return opened(Nsga2Oracle(**arguments), directory)
 
 
 @pytest.mark.parametrize(("max_trials", "size"), [(20, 4), (60, 5), (100, 8), (200, 16), (1000, 16), (None, 16)])
@@ -120,7 +108,7 @@ def test_children_of_twins_are_close_to_them(tmp_path):
 
 
 def test_one_value_mutates_on_average():
-    space = bit_space()
+    space = gene_space()
     values = {gene.name: 0 for gene in space.space}
     rng = np.random.default_rng(0)
     changed = [sum(mutate_one_on_average(space, values, rng).values()) > 0 for _ in range(300)]
@@ -130,7 +118,7 @@ def test_one_value_mutates_on_average():
 
 
 def test_a_repeat_is_mutated_until_it_is_new(tmp_path):
-    oracle = open_nsga2(tmp_path, hyperparameters=bit_space(2, 3))
+    oracle = open_nsga2(tmp_path, hyperparameters=gene_space(2, 3))
     trials = drive(oracle, 4, lambda hp: {"accuracy": 0.5, "latency_ms": 1.0})
     tried = [dict(trial.hyperparameters.values) for trial in trials]
     assert mutate_until_new(oracle, tried[0], np.random.default_rng(1)) not in tried

@@ -7,11 +7,21 @@ import numpy as np
 import pytest
 
 from hwkeras.errors import UserError
+from hwkeras.objectives import Limit
+from hwkeras.objectives import Objective
+from hwkeras.objectives import total_violation
 from hwkeras.oracles import pareto
+from hwkeras.oracles.encoding import Encoding
+from hwkeras.oracles.observation import Observation
 from hwkeras.oracles.pareto_oracle import ParetoOracle
+from hwkeras.oracles.proposal import Proposal
+from hwkeras.oracles.proposal import known_metrics
 from hwkeras.oracles.random_search import RandomOracle
+from hwkeras.oracles.surrogate import FittedWeights
+from hwkeras.oracles.surrogate import MetricModel
 from hwkeras.testing import OracleConformance
 from hwkeras.testing.toy_search import drive
+from hwkeras.testing.toy_search import opened
 
 WIDTHS = (8, 16, 32, 64)
 
@@ -56,8 +66,7 @@ def search(tmp_path):
         oracle = oracle_class(
             max_trials=num_trials, seed=seed, hyperparameters=chain_space(), cost_model=cost_model, **arguments
         )
-        oracle.verbose = 0
-        oracle._set_project_dir(str(tmp_path / f"{oracle_class.__name__}{seed}{cost_model is None}"), "project")
+        opened(oracle, tmp_path / f"{oracle_class.__name__}{seed}{getattr(cost_model, '__name__', '')}")
         return oracle, [chain_metrics(trial.hyperparameters) for trial in drive(oracle, num_trials, chain_metrics)]
 
     return run
@@ -125,6 +134,85 @@ def test_the_gain_shrinks(search):
     early = oracle.expected_gain()
     oracle, _ = search(ParetoOracle, 40, 1, objectives=["accuracy", "latency_ms"])
     assert oracle.expected_gain() < early
+
+
+def scored_cost(hp):
+    return {**chain_cost(hp), "zero_cost_naswot": 3.0 * chain_metrics(hp)["accuracy"]}
+
+
+@pytest.mark.parametrize(
+    ("cost_model", "asked", "num_features"),
+    [(chain_cost, False, 0), (chain_cost, True, 2), (scored_cost, False, 1), (scored_cost, True, 3)],
+)
+def test_what_the_dear_objective_is_learned_from(search, cost_model, asked, num_features):
+    """Scores of the untrained network where there are any, amounts where it is asked for."""
+    fitted = []
+
+    class Spying(ParetoOracle):
+        def model(self, objective, codes, losses, features=None, is_informed=True):
+            fitted.append((objective.metric, None if features is None else features.shape))
+            return super().model(objective, codes, losses, features, is_informed)
+
+    arguments = {"objectives": ["accuracy", "latency_ms"], "cost_model": cost_model, "learns_from_costs": asked}
+    search(Spying, 6, **arguments)
+    assert {shape for metric, shape in fitted if metric == "latency_ms"} == {None}
+    of_accuracy = {shape for metric, shape in fitted if metric == "accuracy"} - {None}
+    assert of_accuracy == ({(4, num_features), (5, num_features)} if num_features else set())
+
+
+def test_features_say_what_codes_do_not():
+    rng = np.random.default_rng(0)
+    encoding = Encoding(chain_space())
+    codes, features = encoding.draw(60, rng), rng.normal(size=(60, 1))
+    losses = -0.5 - 0.05 * features[:, 0]
+    errors = []
+    for known in (None, features):
+        seen, rest = (None, None) if known is None else (known[:40], known[40:])
+        model = MetricModel(encoding, Objective("accuracy", "max"), codes[:40], losses[:40], FittedWeights(), seen)
+        errors.append(np.abs(model.response.losses(model.predict(codes[40:], rest)[0]) - losses[40:]).mean())
+    assert errors[1] < 0.2 * errors[0]
+
+
+def test_what_lies_outside_the_limits_may_be_known_in_part(search):
+    """Latency is not measured of what is too large: it is known before training all the same."""
+
+    def cost(hp):
+        known = chain_cost(hp)
+        return known if known["size_bytes"] <= 20_000 else {"size_bytes": known["size_bytes"]}
+
+    oracle, metrics = search(
+        ParetoOracle, 10, cost_model=cost, objectives=["accuracy", "latency_ms"], limits=["size=20kB"]
+    )
+    assert known_metrics(oracle.surveyed()[1], oracle.limits) == {"size_bytes", "latency_ms"}
+    assert len(metrics) == 10 and 0.0 < oracle.expected_gain()
+
+
+def observed(metrics, limits=()):
+    return Observation("0", {"depth": 1, "kind_0": "pool", "width_0": 8}, metrics, total_violation(limits, metrics))
+
+
+def test_the_front_counts_every_file_a_trial_was_deployed_as():
+    files = {"int8": (0.7, 100.0, 1.0), "float32": (0.8, 400.0, 3.0)}
+    names = ("accuracy", "size_bytes", "latency_ms")
+    own = {f"{p}_{name}": value for p, row in files.items() for name, value in zip(names, row, strict=True)}
+    trial = observed({**dict(zip(names, files["float32"], strict=True)), **own, "val_accuracy": 0.9})
+    assert trial.deployed() == [dict(zip(names, files[precision], strict=True)) for precision in ("int8", "float32")]
+    assert observed({"accuracy": 0.8, "size_bytes": 9.0, "val_accuracy": 0.9}).deployed() == []
+
+    def proposal(*metrics, limits=()):
+        observations = [observed(each, limits) for each in metrics]
+        oracle = ParetoOracle(["accuracy", "latency_ms"], limits, hyperparameters=chain_space(), seed=0)
+        codes = Encoding(chain_space()).encode([each.values for each in observations])
+        return Proposal(oracle, Encoding(chain_space()), observations, codes)
+
+    worst = {"accuracy": 0.5, "latency_ms": 5.0}
+    leaders = proposal(worst, {"accuracy": 0.8, "latency_ms": 3.0})
+    # Beside the leader the int8 file adds (3 - 1) ms * (0.7 - 0.5), and what lies beyond by the margins.
+    both = proposal(worst, trial.metrics)
+    assert both._volume - leaders._volume == pytest.approx(2.0 * (0.7 - 0.5 + 0.02 * 0.3))
+    # Within 2 ms the int8 file alone counts, within 0.9 ms none does.
+    assert 0.0 < proposal(worst, trial.metrics, limits=[Limit.parse("latency=2ms")])._volume < both._volume
+    assert proposal(worst, trial.metrics, limits=[Limit.parse("latency=0.9ms")])._volume == 0.0
 
 
 @pytest.mark.parametrize(

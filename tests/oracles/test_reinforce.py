@@ -17,17 +17,12 @@ from hwkeras.testing import OracleConformance
 from hwkeras.testing import drive
 from hwkeras.testing import toy_metrics
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import gene_space
+from hwkeras.testing.toy_search import opened
 
 
 class TestReinforceConformance(OracleConformance):
     oracle_class = ReinforceOracle
-
-
-def gene_space(num_genes=6, num_options=4):
-    space = kt.HyperParameters()
-    for position in range(num_genes):
-        space.Choice(f"gene_{position}", list(range(num_options)))
-    return space
 
 
 def gene_metrics(hp):
@@ -37,11 +32,8 @@ def gene_metrics(hp):
 
 
 def open_reinforce(directory, space=None, objectives="accuracy", **arguments):
-    arguments = {"seed": 0, "max_trials": 200, "hyperparameters": space or gene_space(), **arguments}
-    oracle = ReinforceOracle(objectives, **arguments)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    arguments = {"seed": 0, "max_trials": 200, "hyperparameters": space or gene_space(6, 4), **arguments}
+    return opened(ReinforceOracle(objectives, **arguments), directory)
 
 
 def run(oracle, *candidates):
@@ -274,9 +266,8 @@ def test_values_are_possible_in_every_kind_of_space(tmp_path):
 
 def test_better_than_random(tmp_path):
     def best_of(oracle_class, seed):
-        oracle = oracle_class("accuracy", seed=seed, max_trials=50, hyperparameters=gene_space())
-        oracle.verbose = 0
-        oracle._set_project_dir(str(tmp_path / f"{oracle_class.__name__}{seed}"), "project")
+        oracle = oracle_class("accuracy", seed=seed, max_trials=50, hyperparameters=gene_space(6, 4))
+        opened(oracle, tmp_path / f"{oracle_class.__name__}{seed}")
         return max(gene_metrics(trial.hyperparameters)["accuracy"] for trial in drive(oracle, 50, gene_metrics))
 
     seeds = range(3)

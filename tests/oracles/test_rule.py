@@ -9,6 +9,8 @@ from hwkeras.testing import drive
 from hwkeras.testing import toy_cost
 from hwkeras.testing import toy_metrics
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import gene_space
+from hwkeras.testing.toy_search import opened
 
 
 class TestRuleConformance(OracleConformance):
@@ -28,14 +30,6 @@ def network_cost(hp):
     return {"size_bytes": 100.0 * hp.get("depth") * hp.get("width"), "latency_ms": 8.0 / hp.get("stride")}
 
 
-def unordered_space(num_genes=6):
-    """Numbers that are names only: nothing grows with them."""
-    space = kt.HyperParameters()
-    for position in range(num_genes):
-        space.Choice(f"gene_{position}", [0, 1, 2, 3])
-    return space
-
-
 def lock(hp):
     genes = list(hp.values.values())
     return {"accuracy": sum(gene == (2 * place + 1) % 4 for place, gene in enumerate(genes)) / len(genes)}
@@ -43,10 +37,7 @@ def lock(hp):
 
 def open_rule(directory, **arguments):
     arguments = {"objectives": ["accuracy"], "seed": 0, "hyperparameters": network_space(), **arguments}
-    oracle = RuleOracle(**arguments)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    return opened(RuleOracle(**arguments), directory)
 
 
 def values_of(trials):
@@ -130,7 +121,7 @@ def test_a_value_is_worth_what_it_helped(tmp_path):
 
 
 def test_the_most_promising_change_comes_first(tmp_path):
-    oracle = open_rule(tmp_path, hyperparameters=unordered_space(2), max_trials=16)
+    oracle = open_rule(tmp_path, hyperparameters=gene_space(2, 4), max_trials=16)
     drive(oracle, 6, lambda hp: {"accuracy": 0.1 if hp.get("gene_0") in (0, 1) else 0.9})
     worth = oracle.worth()
     values = {"gene_0": 0, "gene_1": 0}
@@ -156,7 +147,7 @@ def test_numbers_with_many_options_are_seen_in_steps(tmp_path):
 
 def test_opens_a_lock_of_unordered_numbers(tmp_path):
     """Of 4096 candidates one is right; effects that add up are what the rule learns."""
-    oracle = open_rule(tmp_path, hyperparameters=unordered_space(), max_trials=60)
+    oracle = open_rule(tmp_path, hyperparameters=gene_space(6, 4), max_trials=60)
     drive(oracle, 60, lock)
     assert max(each.metrics["accuracy"] for each in oracle.observations()) == 1.0
 
@@ -184,7 +175,7 @@ def kt_values():
 
 
 def test_reloaded_it_goes_on_with_what_it_learned(tmp_path):
-    arguments = {"hyperparameters": unordered_space(), "max_trials": 60}
+    arguments = {"hyperparameters": gene_space(6, 4), "max_trials": 60}
     oracle = open_rule(tmp_path, **arguments)
     drive(oracle, 30, lock)
     again = open_rule(tmp_path, **arguments)

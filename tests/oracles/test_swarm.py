@@ -12,6 +12,7 @@ from hwkeras.testing import OracleConformance
 from hwkeras.testing import drive
 from hwkeras.testing import toy_metrics
 from hwkeras.testing import toy_space
+from hwkeras.testing.toy_search import opened
 
 
 class TestSwarmConformance(OracleConformance):
@@ -33,10 +34,7 @@ def number_metrics(hp):
 
 def open_swarm(directory, space=None, objectives="accuracy", **arguments):
     arguments = {"seed": 0, "max_trials": 60, "hyperparameters": space or number_space(), **arguments}
-    oracle = SwarmOracle(objectives, **arguments)
-    oracle.verbose = 0
-    oracle._set_project_dir(str(directory), "project")
-    return oracle
+    return opened(SwarmOracle(objectives, **arguments), directory)
 
 
 def swarm_of(oracle):
@@ -236,8 +234,7 @@ def test_missing_metrics_never_lead(tmp_path):
 def test_better_than_random_on_numbers(tmp_path):
     def best_of(oracle_class, seed):
         oracle = oracle_class("accuracy", seed=seed, max_trials=60, hyperparameters=number_space())
-        oracle.verbose = 0
-        oracle._set_project_dir(str(tmp_path / f"{oracle_class.__name__}{seed}"), "project")
+        opened(oracle, tmp_path / f"{oracle_class.__name__}{seed}")
         return max(number_metrics(trial.hyperparameters)["accuracy"] for trial in drive(oracle, 60, number_metrics))
 
     seeds = range(3)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from hwkeras.errors import UserError
 from hwkeras.oracles import EvolutionOracle
 from hwkeras.oracles.asha import AshaOracle
 from hwkeras.oracles.fidelity import Fidelity
+from hwkeras.search.continuation import Continuation
 from hwkeras.search.journal import Journal
 from hwkeras.search.run import Run
 from hwkeras.search.weights import Weights
@@ -32,12 +34,13 @@ def build(hp):
 
 
 class Watch(keras.callbacks.Callback):
-    """Sees the training of every trial: what it begins with, and the loss of each epoch."""
+    """Sees the training of every trial: what it begins with, the files of weights then, and the loss of each epoch."""
 
-    def __init__(self, killed_in=None):
+    def __init__(self, killed_in=None, directory=None):
         super().__init__()
         self.runs = []
         self.killed_in = killed_in
+        self.directory = directory
 
     def __deepcopy__(self, memo):
         return self  # keras-tuner gives each trial a copy; this one sees all
@@ -46,11 +49,20 @@ class Watch(keras.callbacks.Callback):
         if len(self.runs) == self.killed_in:
             raise KeyboardInterrupt
         steps = int(self.model.optimizer.iterations)
-        self.runs.append({"steps": steps, "weights": self.model.get_weights(), "losses": [], "epochs": []})
+        files = {} if self.directory is None else weights_in(self.directory)
+        self.runs.append(
+            {"steps": steps, "weights": self.model.get_weights(), "losses": [], "epochs": [], "files": files}
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         self.runs[-1]["losses"].append(logs["loss"])
         self.runs[-1]["epochs"].append(epoch)
+
+
+def weights_in(directory):
+    """The content of the weight files of a run, by trial."""
+    files = directory.glob("trial_*/*.weights.h5")
+    return {file.parent.name.removeprefix("trial_"): file.read_bytes() for file in files}
 
 
 def open_tuner(directory, hypermodel=build, oracle=None, **arguments):
@@ -76,7 +88,8 @@ def search(tuner, digits, watch, **arguments):
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, digits):
     """A search of 4 trials on a ladder of 1 and 2 epochs: the third trains the better of the first two on."""
-    tuner, watch = open_tuner(tmp_path_factory.mktemp("fidelity") / "run"), Watch()
+    directory = tmp_path_factory.mktemp("fidelity") / "run"
+    tuner, watch = open_tuner(directory), Watch(directory=directory)
     search(tuner, digits, watch)
     return tuner, watch
 
@@ -85,17 +98,57 @@ def fidelities(tuner):
     return [Fidelity.of(trial.hyperparameters.values) for trial in tuner.oracle.trials.values()]
 
 
-def test_the_best_is_trained_on_from_its_weights(searched):
+def test_the_best_is_trained_on_from_its_weights(searched, tmp_path):
     tuner, watch = searched
     parent = fidelities(tuner)[2].parent
     assert [known.epochs for known in fidelities(tuner)] == [1, 1, 2, 1]
     assert parent == max(("0", "1"), key=lambda trial_id: tuner.oracle.trials[trial_id].score)
     begun, continued = watch.runs[int(parent)], watch.runs[2]
-    deployed = tuner.load_model(tuner.oracle.trials[parent])
+    (tmp_path / "then.weights.h5").write_bytes(continued["files"][parent])
+    deployed = tuner.hypermodel.build(tuner.oracle.trials[parent].hyperparameters)
+    deployed.optimizer.build(deployed.trainable_variables)
+    deployed.load_weights(tmp_path / "then.weights.h5")
     for now, then in zip(continued["weights"], deployed.get_weights(), strict=True):
         np.testing.assert_array_equal(now, then)
     assert (begun["steps"], continued["steps"]) == (0, 15), "the optimizer goes on where it was"
     assert (begun["epochs"], continued["epochs"]) == ([0], [1])
+
+
+def test_weights_that_were_trained_on_are_removed_and_no_others(searched):
+    tuner, watch = searched
+    parent = fidelities(tuner)[2].parent
+    assert set(watch.runs[2]["files"]) == {"0", "1"}, "they are kept until the longer training is"
+    assert set(watch.runs[3]["files"]) == {"0", "1", "2"} - {parent}
+    assert set(weights_in(tuner.run.directory)) == {"0", "1", "2", "3"} - {parent}
+
+
+def test_weights_are_kept_while_another_trial_is_to_continue_them_or_the_longer_training_has_none(tmp_path):
+    class Trial:
+        def __init__(self, trial_id, status, parent=None):
+            self.trial_id, self.status = trial_id, status
+            self.hyperparameters = SimpleNamespace(values=Fidelity(2, parent=parent).to_values())
+
+    class Found:
+        def candidates_of(self, trial_id):
+            return []
+
+    trials = [Trial("0", "COMPLETED"), Trial("1", "COMPLETED", "0"), Trial("2", "RUNNING", "0")]
+    weights = Weights(Run(tmp_path))
+    oracle = SimpleNamespace(trials={trial.trial_id: trial for trial in trials})
+    continuation = Continuation(Journal(tmp_path / "journal.jsonl"), Found(), weights, oracle)
+    for trial_id in ("0", "1"):
+        weights.file(trial_id).parent.mkdir()
+        weights.file(trial_id).write_bytes(b"weights")
+    continuation.retire(*trials)
+    assert set(weights_in(tmp_path)) == {"0", "1"}
+    trials[2].status = "FAILED"
+    weights.remove("1")
+    continuation.retire(*trials)
+    assert set(weights_in(tmp_path)) == {"0"}
+    weights.file("1").write_bytes(b"weights")
+    continuation.retire(*trials)
+    continuation.retire(*trials)
+    assert set(weights_in(tmp_path)) == {"1"}
 
 
 def test_the_loss_goes_on_where_it_was(searched):

@@ -8,6 +8,8 @@ import pytest
 
 import hwkeras as hw
 from hwkeras.build import as_hypermodel
+from hwkeras.objectives import Limit
+from hwkeras.oracles import ParetoOracle
 from hwkeras.search.journal import Journal
 from hwkeras.search.latencies import Latencies
 from hwkeras.search.screening import Screen
@@ -53,6 +55,28 @@ def test_a_network_that_cannot_be_is_told_and_passed_over(kind, said):
     hp.values["kind"] = kind
     assert screen(hp) is None
     assert len(told) == 1 and re.search(said, told[0])
+
+
+@pytest.mark.parametrize(("limits", "num_scored"), [([], 1), (["size=10B"], 0)])
+def test_what_can_be_shipped_is_scored_untrained(limits, num_scored):
+    scored = []
+
+    def score(model):
+        scored.append(model)
+        return {"zero_cost_naswot": 7.5}
+
+    limits = [Limit.parse(limit) for limit in limits]
+    latencies = Latencies(FakeDevice(), limits)
+    screen = Screen(
+        as_hypermodel(lambda hp: tiny_cnn()), ["int8", "float32"], limits, latencies, StageClock(), zero_cost=score
+    )
+    oracle = ParetoOracle(["accuracy"], limits, cost_model=screen, hyperparameters=kt.HyperParameters())
+    costs = [oracle.cost({}), oracle.cost({})]
+    assert len(scored) == num_scored and costs[0] is costs[1]
+    assert [cost.get("zero_cost_naswot") for cost in costs] == [7.5 if num_scored else None] * 2
+    known = screen.screen(kt.HyperParameters()).metrics.values()
+    assert all(("zero_cost_naswot" in metrics) == bool(num_scored) for metrics in known)
+    assert all(isinstance(model, keras.Model) for model in scored)
 
 
 def test_a_restart_deploys_as_it_was_accepted(tmp_path):

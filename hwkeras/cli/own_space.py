@@ -1,0 +1,79 @@
+"""A space by its name on the command line: one of ours, or Python code of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pathlib
+
+from hwkeras.errors import UserError
+
+# Name -> the kind of data it is for.
+DATA_KINDS = {"image": "image", "cells": "image", "sequence": "sequence", "audio": "audio"}
+
+
+def open_space(name, dataset):
+    """Makes a space for a data set.
+
+    Args:
+        name: str, a key of `DATA_KINDS`, a network of `hwkeras.space.NAMED_NETWORKS`, or as for `load_space`.
+        dataset: `hwkeras.data.Dataset`.
+
+    Returns:
+        what `HardwareTuner` takes.
+
+    Raises:
+        UserError: there is no such space.
+    """
+    from hwkeras.build import spaces
+    from hwkeras.space import NAMED_NETWORKS
+
+    shape, num_classes = dataset.input_shape, dataset.num_classes
+    if name in NAMED_NETWORKS:
+        return spaces.Named(name, shape, num_classes)
+    # Sounds are pictures by now.
+    ours = {"image": spaces.Image, "audio": spaces.Image, "cells": spaces.Cells, "sequence": spaces.Sequence}
+    return ours[name](shape, num_classes) if name in ours else load_space(name)
+
+
+def load_space(name):
+    """Imports a space of the user's.
+
+    Args:
+        name: str, `FILE.py:NAME` or `MODULE:NAME`.
+
+    Returns:
+        what the name stands for.
+
+    Raises:
+        UserError: another form, code that cannot be imported, or no such name in it.
+    """
+    from hwkeras.space import NAMED_NETWORKS
+
+    source, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise UserError(
+            f"`--space` is one of {', '.join([*DATA_KINDS, *NAMED_NETWORKS])}, or your own as FILE.py:NAME or "
+            f"MODULE:NAME. Received: --space {name}."
+        )
+    found = getattr(_import(source, name), attribute, None)
+    if found is None:
+        raise UserError(
+            f"`--space` must name something that exists. Received: --space {name}; {source} has no {attribute!r}."
+        )
+    return found
+
+
+def _import(source, name):
+    path = pathlib.Path(source)
+    try:
+        if path.suffix != ".py":
+            return importlib.import_module(source)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    except (ImportError, FileNotFoundError, SyntaxError) as error:
+        raise UserError(
+            f"`--space` must name Python code that can be imported. Received: --space {name} ({error})."
+        ) from error

@@ -1,0 +1,92 @@
+"""Sounds of every usual form to pictures of log-mel energies, each band standardized."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwkeras.data.log_mel import LogMel
+from hwkeras.data.sound_folder import to_waveform
+from hwkeras.errors import DataError
+
+
+class Sounds:
+    """How sounds are read: waveforms of one length become pictures (`LogMel`), standardized band by band.
+
+    Args:
+        front_end: `LogMel`.
+    """
+
+    noun = "sound"
+
+    def __init__(self, front_end):
+        self._front_end = front_end
+
+    def require(self, x, name):
+        """Checks waveforms and computes their pictures.
+
+        Args:
+            x: array of shape (n, samples), or list of n arrays of their own lengths: whole numbers of 8 (unsigned), 16
+                or 32 bits, or floats in [-1, 1].
+            name: str, what messages call it.
+
+        Returns:
+            float32 array of shape (n, frames, bands, 1).
+
+        Raises:
+            DataError: empty, of another rank, not numbers, not finite.
+        """
+        waveforms = []
+        for sound in x:
+            sound = np.asarray(sound)
+            if sound.ndim != 1 or sound.dtype.kind not in "iuf":
+                raise DataError(
+                    f"`{name}` must hold waveforms of one channel, shape (n, samples). Received: a sound of shape "
+                    f"{sound.shape} and dtype {sound.dtype}."
+                )
+            waveforms.append(self._front_end.fit_length(to_waveform(sound)))
+        if not waveforms:
+            raise DataError(f"`{name}` must hold at least one sound. Received: none.")
+        if not all(np.isfinite(waveform).all() for waveform in waveforms):
+            raise DataError(f"Samples of `{name}` must be finite. Received: some that are NaN or infinite.")
+        return self._front_end(waveforms)
+
+    def fit(self, raw, x, train):
+        """Learns what to do to all pictures.
+
+        Args:
+            raw: the waveforms as they came.
+            x: float32 array of shape (n, frames, bands, 1).
+            train: int array, places of those that candidates train on.
+
+        Returns:
+            tuple of a function from pictures to standardized ones, and a dict of what it does.
+        """
+        seen = x[train].astype(np.float64)
+        mean = seen.mean(axis=(0, 1), keepdims=True)[0]
+        deviation = seen.std(axis=(0, 1), keepdims=True)[0]
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        longest = max(len(sound) for sound in raw)
+        facts = {
+            "front_end": self._front_end.to_json(),
+            "mean": [float(value) for value in mean[0, :, 0]],
+            "deviation": [float(value) for value in deviation[0, :, 0]],
+            "longest_seconds": longest / self._front_end.sample_rate,
+        }
+        return lambda pictures: ((pictures - mean) / deviation).astype(np.float32), facts
+
+
+def front_end_of(lengths, sample_rate, seconds=None):
+    """A front end for sounds of some lengths.
+
+    Args:
+        lengths: sequence of int, samples.
+        sample_rate: int.
+        seconds: float, the length of what is classified. Defaults to `None`: what holds 95% of the sounds whole, in
+            tenths of a second.
+
+    Returns:
+        LogMel.
+    """
+    if seconds is None:
+        seconds = np.ceil(np.quantile(lengths, 0.95) / sample_rate * 10) / 10
+    return LogMel(int(sample_rate), float(seconds))

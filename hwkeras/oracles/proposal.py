@@ -1,0 +1,271 @@
+"""One choice among many candidates: what each is expected to add to the front, the dear part of it predicted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hwkeras.objectives import METRICS
+from hwkeras.objectives import Objective
+from hwkeras.objectives import total_violation
+from hwkeras.oracles import pareto
+from hwkeras.oracles.improvement import Cells
+
+# The reference lies this share of the range beyond the worst that counts.
+_MARGIN = 0.02
+# Above this share of the cheap values seen, one counts nothing: an outlier would stretch the volume.
+_CEILING = 0.99
+_LEAST_FOR_SKILL = 10
+# Of the first candidates: a standard deviation of a cost counts as up to so many of the dear objective.
+_MOST_WEIGHT = 1.5
+_LEAST_CHANCE = 1e-3
+# Scores of untrained networks; all other costs are amounts, which differ by factors.
+_PROXY = "zero_cost_"
+
+
+class Proposal:
+    """One choice among many candidates.
+
+    Args:
+        oracle: `ParetoOracle`.
+        encoding: `Encoding` of its space.
+        observations: list of `Observation`, with a finite first objective; may be empty.
+        codes: int array of shape (num_observations, num_genes).
+        objectives: sequence of `hwkeras.objectives.Objective`, some of the oracle's: what the candidate is for.
+            Defaults to `None`, all of them.
+    """
+
+    def __init__(self, oracle, encoding, observations, codes, objectives=None):
+        self._oracle, self._encoding = oracle, encoding
+        self._observations, self._codes = observations, codes
+        self._surveyed_codes, self._surveyed = oracle.surveyed()
+        self._known = known_metrics(self._surveyed, oracle.limits)
+        self._objectives = list(oracle.objectives if objectives is None else objectives)
+        self._objective, self._others = dear_and_others(self._objectives, self._known)
+        self._dear = self._objectives.index(self._objective)
+        self._models = {}
+        self._losses = oracle.losses(observations)[:, [oracle.objectives.index(each) for each in self._objectives]]
+        self._within = np.array([each.violation <= 0 for each in observations], dtype=bool)
+        self._cells = self._cells_of_front() if observations else None
+
+    @property
+    def is_informed(self):
+        """Whether the model of the dear objective knows more than chance."""
+        return len(self._observations) < _LEAST_FOR_SKILL or self._model(self._objective).skill > 0.0
+
+    def best_of(self, pool):
+        """The candidate that is expected to add most.
+
+        Args:
+            pool: int array of shape (num_candidates, num_genes), at least one.
+
+        Returns:
+            pair of an int array of shape (num_genes,) and the share that it is expected to add, None where unknown.
+        """
+        chosen, gain = self._choose(pool, self._acquire)
+        return chosen, None if gain is None else self._share(gain)
+
+    def best_by(self, earlier, pool, rng):
+        """The candidate that earlier searches expect most of, for its costs.
+
+        Args:
+            earlier: `EarlierSearches` that are informed, of the dear objective.
+            pool: int array of shape (num_candidates, num_genes), at least one.
+            rng: np.random.Generator, which draws how much each cost weighs.
+
+        Returns:
+            int array of shape (num_genes,).
+        """
+        cheap = [objective for objective in self._others if objective.metric in self._known]
+        weights = rng.uniform(0.0, _MOST_WEIGHT, size=len(cheap))
+        limits = [limit for limit in self._oracle.limits if limit.metric in self._known]
+
+        def promise(pool, costs):
+            worth = earlier.standing(pool)
+            for objective, weight in zip(cheap, weights, strict=True):
+                losses = self._values(objective, pool, costs)
+                worth = worth - weight * (losses - losses.mean()) / (losses.std() or 1.0)
+            for limit in limits if costs is None else ():
+                worth = worth + np.log(np.maximum(self._chance(limit, pool), _LEAST_CHANCE))
+            return worth
+
+        return self._choose(pool, promise)[0]
+
+    @property
+    def objective(self):
+        """`hwkeras.objectives.Objective`, the dear one."""
+        return self._objective
+
+    def _choose(self, pool, promise_of):
+        """The candidate that promises most, when those that promise most without their costs were asked for them.
+
+        Args:
+            pool: int array of shape (num_candidates, num_genes), at least one.
+            promise_of: callable from candidates, and their costs or None, to a float array.
+
+        Returns:
+            pair of an int array of shape (num_genes,), and what it promises; None where none of them is able.
+        """
+        promised = promise_of(pool, None)
+        # NOTE: the sort is stable, so equal ones stay in the order of the pool, which follows from the generator.
+        best = np.argsort(-promised, kind="stable")[: self._oracle.num_costed]
+        pool, promised = pool[best], promised[best]
+        if self._known:
+            costs = [self._oracle.cost(self._encoding.decode(row)) for row in pool]
+            able = [place for place, cost in enumerate(costs) if self._is_able(cost)]
+            if not able:
+                return pool[0], None
+            pool, promised = pool[able], promise_of(pool[able], [costs[place] for place in able])
+        return pool[int(np.argmax(promised))], promised.max()
+
+    def _is_able(self, cost):
+        limits = [limit for limit in self._oracle.limits if limit.metric in self._known]
+        return bool(cost) and self._known <= set(cost) and total_violation(limits, cost) <= 0
+
+    def _acquire(self, pool, costs):
+        """What each candidate is expected to add; by the costs, or by what the models say of them."""
+        dear, means, deviations = self._predict_dear(pool, costs)
+        if self._others:
+            cheap = np.stack([self._values(objective, pool, costs) for objective in self._others], axis=1)
+            gains = self._cells.expected_improvement(dear.response, means, deviations, cheap)
+        else:
+            gains = dear.response.expected_improvement(means, deviations, self._best)
+        if not self._within.any():
+            gains = np.ones(len(pool))  # nothing is feasible yet: only the chance counts
+        for limit in self._oracle.limits:
+            if costs is None or limit.metric not in self._known:
+                gains = gains * self._chance(limit, pool)
+        return gains
+
+    def _predict_dear(self, pool, costs):
+        """The model of the dear objective with what it says: by the costs too, where they are known and of use."""
+        names = self._features_of_costs() if costs is not None else []
+        if not names:
+            dear = self._model(self._objective)
+            return dear, *dear.predict(pool)
+        if "by costs" not in self._models:
+            known = [self._oracle.cost(dict(each.values)) for each in self._observations]
+            losses, features = self._losses[:, self._dear], _features(known, names)
+            # A trial whose costs are not known, because its network cannot be built any more, is left out.
+            losses = np.where(np.isfinite(features).all(axis=1), losses, np.inf)
+            self._models["by costs"] = self._oracle.model(self._objective, self._codes, losses, features)
+        dear = self._models["by costs"]
+        return dear, *dear.predict(pool, _features(costs, names))
+
+    def _features_of_costs(self):
+        """The names of the costs that the dear objective is modeled by."""
+        if self._objective.metric in self._known or self._oracle.heard(self._objective) is not None:
+            return []  # What a candidate of an earlier search costs here is not known.
+        is_learned_from = self._oracle.learns_from_costs
+        return sorted(name for name in self._known if is_learned_from or name.startswith(_PROXY))
+
+    def _values(self, objective, pool, costs):
+        """The losses of an objective: what the cost model says, else what is predicted."""
+        if costs is not None and objective.metric in self._known:
+            return np.array([objective.loss(cost[objective.metric]) for cost in costs], dtype=float)
+        return self._model(objective).expected_losses(pool)
+
+    def _chance(self, limit, pool):
+        """The chance that a limit is kept."""
+        objective = Objective(limit.metric, METRICS[limit.metric].direction)
+        seen = np.array([each.metrics.get(limit.metric, math.nan) for each in self._observations], dtype=float)
+        if not np.isfinite(seen).any() and limit.metric not in self._known:
+            return np.ones(len(pool))
+        return self._model(objective).chance_below(pool, objective.loss(limit.bound))
+
+    def _model(self, objective):
+        """The model of a metric, from the trials and, where the cost model knows it, from the survey."""
+        metric = objective.metric
+        if metric not in self._models:
+            losses = [objective.loss(each.metrics.get(metric, math.nan)) for each in self._observations]
+            codes = self._codes
+            is_known = metric in self._known
+            if is_known:
+                losses = [*(_loss(objective, cost) for cost in self._surveyed), *losses]
+                codes = np.concatenate([self._surveyed_codes, codes])
+            self._models[metric] = self._oracle.model(objective, codes, np.array(losses), is_informed=not is_known)
+        return self._models[metric]
+
+    def _cells_of_front(self):
+        """The cells of the front by the other objectives; without others, `_best` is all there is."""
+        dear = self._losses[:, self._dear]
+        others = np.delete(self._losses, self._dear, axis=1)
+        finite = np.isfinite(self._losses).all(axis=1)
+        reached = np.concatenate([self._losses[self._within & finite], self._deployed()])
+        low, high = dear[finite].min(initial=np.inf), dear[finite].max(initial=-np.inf)
+        worst = high + _MARGIN * max(high - low, 1e-9) if finite.any() else 0.0
+        self._best = float(reached[:, self._dear].min()) if len(reached) else worst
+        self._range = max(worst - self._best, 1e-12)
+        if not self._others:
+            return None
+        reference = np.array([self._ceiling(place, others[finite][:, place]) for place in range(others.shape[1])])
+        reached_dear, reached_others = reached[:, self._dear], np.delete(reached, self._dear, axis=1)
+        points = np.column_stack([reached_dear, reached_others])
+        self._volume = pareto.hypervolume(points, np.concatenate([[worst], reference]))
+        return Cells(reached_dear, reached_others, worst, reference)
+
+    def _deployed(self):
+        """The losses of all files within the limits that the trials were deployed as, whichever leads its trial."""
+        rows = [
+            [_loss(objective, metrics) for objective in self._objectives]
+            for each in self._observations
+            for metrics in each.deployed()
+            if total_violation(self._oracle.limits, metrics) <= 0
+        ]
+        rows = np.array(rows, dtype=float).reshape(len(rows), len(self._objectives))
+        return rows[np.isfinite(rows).all(axis=1)]
+
+    def _ceiling(self, place, seen):
+        """The loss of another objective beyond which nothing counts."""
+        objective = self._others[place]
+        surveyed = [_loss(objective, cost) for cost in self._surveyed if objective.metric in self._known]
+        surveyed = [loss for loss in surveyed if math.isfinite(loss)]
+        top = max([*seen, np.quantile(surveyed, _CEILING) if surveyed else -math.inf], default=0.0)
+        bottom = min([*seen, *surveyed], default=0.0)
+        return top + _MARGIN * max(top - bottom, 1e-9)
+
+    def _share(self, gain):
+        if not self._within.any():
+            return None
+        whole = self._volume if self._others else self._range
+        return float(gain / whole) if whole > 0 else None
+
+
+def dear_and_others(objectives, known):
+    """Picks the objective that is modeled: the first one that is not known before training, else the first.
+
+    Args:
+        objectives: sequence of `hwkeras.objectives.Objective`.
+        known: set of names of the metrics that are known before training.
+
+    Returns:
+        pair of an Objective and a list of the other ones.
+    """
+    dear = next((objective for objective in objectives if objective.metric not in known), objectives[0])
+    return dear, [objective for objective in objectives if objective is not dear]
+
+
+def known_metrics(costs, limits):
+    """The metrics that the cost model knows of every candidate within the limits; of every one where none is within.
+
+    What lies outside may have been turned down before all of it was known.
+    """
+    able = [cost for cost in costs if total_violation(limits, cost) <= 0] or costs
+    known = set(able[0]) if able else set()
+    for cost in able:
+        known &= {name for name, value in cost.items() if value is not None and math.isfinite(value)}
+    return known
+
+
+def _loss(objective, metrics):
+    value = metrics.get(objective.metric)
+    return objective.loss(math.nan if value is None else value)
+
+
+def _features(costs, names):
+    """Float array of shape (num_candidates, num_names): amounts by their logarithms, proxies as they are."""
+    rows = np.array([[(cost or {}).get(name, math.nan) for name in names] for cost in costs], dtype=float)
+    rows = rows.reshape(len(costs), len(names))
+    is_amount = np.array([not name.startswith(_PROXY) for name in names])
+    return np.where(is_amount, np.log(np.maximum(rows, 1e-9)), rows)
