@@ -65,7 +65,13 @@ def read_sample_rate(path):
                 f"An .npz of sounds must hold `sample_rate`, samples a second. Received: {path} without. "
                 "Save it with sample_rate=16000, say."
             )
-        return int(_array(archive, "sample_rate", path))
+        rate = _array(archive, "sample_rate", path)
+        if rate.size != 1 or rate.dtype.kind not in "iuf" or not rate.item() >= 1:
+            raise DataError(
+                f"`sample_rate` must be one positive number. Received: {path} with {rate.tolist()}. "
+                "Save it with sample_rate=16000, say."
+            )
+        return int(rate.item())
 
 
 def _train(archive, path):

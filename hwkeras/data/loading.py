@@ -17,6 +17,7 @@ from hwkeras.data.signals import Signals
 from hwkeras.data.sound_folder import read_sounds
 from hwkeras.data.sounds import Sounds
 from hwkeras.data.sounds import front_end_of
+from hwkeras.data.sounds import require_waveforms
 from hwkeras.errors import DataError
 from hwkeras.errors import UserError
 
@@ -81,7 +82,8 @@ def _load_sounds(source, options):
         path = _require_file(source, "Sounds are read from an .npz file, or a folder of class folders with .wav files")
         (train, test), groups, notes = read_archive(path), read_groups(path), None
         sample_rate = read_sample_rate(path)
-    reading = Sounds(front_end_of([len(sound) for sound in train[0]], sample_rate))
+    lengths = [len(sound) for sound in require_waveforms(train[0], "x_train")]
+    reading = Sounds(front_end_of(lengths, sample_rate))
     return make_dataset(path.resolve().stem, train, test, reading=reading, groups=groups, notes=notes, **options)
 
 

@@ -35,7 +35,6 @@ class Signals:
             raise DataError(f"`{name}` must have the shape (n, steps) or (n, steps, channels). Received: {x.shape}.")
         if x.size == 0:
             raise DataError(f"`{name}` must hold at least one sequence. Received: shape {x.shape}.")
-        # In float64 first: the range of float16 ends early, and a sum of it sooner.
         if not np.isfinite(x).all():
             count = int((~np.isfinite(x)).sum())
             raise DataError(

@@ -35,17 +35,7 @@ class Sounds:
         Raises:
             DataError: empty, of another rank, not numbers, not finite.
         """
-        waveforms = []
-        for sound in x:
-            sound = np.asarray(sound)
-            if sound.ndim != 1 or sound.dtype.kind not in "iuf":
-                raise DataError(
-                    f"`{name}` must hold waveforms of one channel, shape (n, samples). Received: a sound of shape "
-                    f"{sound.shape} and dtype {sound.dtype}."
-                )
-            waveforms.append(self._front_end.fit_length(to_waveform(sound)))
-        if not waveforms:
-            raise DataError(f"`{name}` must hold at least one sound. Received: none.")
+        waveforms = [self._front_end.fit_length(to_waveform(sound)) for sound in require_waveforms(x, name)]
         if not all(np.isfinite(waveform).all() for waveform in waveforms):
             raise DataError(f"Samples of `{name}` must be finite. Received: some that are NaN or infinite.")
         return self._front_end(waveforms)
@@ -73,6 +63,31 @@ class Sounds:
             "longest_seconds": longest / self._front_end.sample_rate,
         }
         return lambda pictures: ((pictures - mean) / deviation).astype(np.float32), facts
+
+
+def require_waveforms(x, name):
+    """Checks the form of waveforms.
+
+    Args:
+        x: array of shape (n, samples), or list of n arrays of their own lengths.
+        name: str, what messages call it.
+
+    Returns:
+        list of n arrays of shape (samples,).
+
+    Raises:
+        DataError: none, several channels, or no numbers.
+    """
+    sounds = [np.asarray(sound) for sound in (x if isinstance(x, list) else np.atleast_1d(x))]
+    if not sounds:
+        raise DataError(f"`{name}` must hold at least one sound. Received: none.")
+    for sound in sounds:
+        if sound.ndim != 1 or sound.dtype.kind not in "iuf":
+            raise DataError(
+                f"`{name}` must hold waveforms of one channel, shape (n, samples). Received: a sound of shape "
+                f"{sound.shape} and dtype {sound.dtype}."
+            )
+    return sounds
 
 
 def front_end_of(lengths, sample_rate, seconds=None):

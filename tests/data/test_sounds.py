@@ -98,6 +98,16 @@ def test_wrong_sounds_are_refused(tmp_path):
     np.savez(tmp_path / "b.npz", x=np.zeros((4, 900, 2)), y=[0, 1, 0, 1], sample_rate=RATE)
     with pytest.raises(DataError, match=r"`x_train` must hold waveforms of one channel, shape \(n, samples\)"):
         load_dataset(tmp_path / "b.npz", kind="audio")
+    np.savez(tmp_path / "d.npz", x=np.zeros((0, 900)), y=[], sample_rate=RATE)
+    with pytest.raises(DataError, match="`x_train` must hold at least one sound. Received: none."):
+        load_dataset(tmp_path / "d.npz", kind="audio")
+    np.savez(tmp_path / "e.npz", x=np.float32(3), y=[0, 1], sample_rate=RATE)
+    with pytest.raises(DataError, match=r"`x_train` must hold waveforms of one channel.* a sound of shape \(\)"):
+        load_dataset(tmp_path / "e.npz", kind="audio")
+    for rate in ([8000, 16000], 0, "fast"):
+        np.savez(tmp_path / "f.npz", x=np.zeros((4, 900)), y=[0, 1, 0, 1], sample_rate=rate)
+        with pytest.raises(DataError, match="`sample_rate` must be one positive number. Received: "):
+            load_dataset(tmp_path / "f.npz", kind="audio")
     np.savez(tmp_path / "c.npz", x=np.full((4, 900), np.nan), y=[0, 1, 0, 1], sample_rate=RATE)
     with pytest.raises(DataError, match="Samples of `x_train` must be finite. Received: some that are NaN"):
         load_dataset(tmp_path / "c.npz", kind="audio")
