@@ -8,6 +8,7 @@ from hwkeras.lazy import lazy_names
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Compression": "hwkeras.search",
     "Economy": "hwkeras.search",
     "HardwareHyperModel": "hwkeras.build",
     "HardwareTuner": "hwkeras.search",

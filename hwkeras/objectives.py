@@ -85,8 +85,15 @@ METRICS = _Metrics(
     (metric.name, metric)
     for metric in (
         Metric("accuracy", "fraction", "max", "accuracy", is_static=False),
+        # Of the deployed file as well, where they are asked for; the last two for numbers instead of classes.
+        Metric("f1", "fraction", "max", "f1", is_static=False),
+        Metric("auc", "fraction", "max", "auc", is_static=False),
+        Metric("mae", "value", "min", "mae", is_static=False),
+        Metric("rmse", "value", "min", "rmse", is_static=False),
         Metric("latency_ms", "ms", "min", "latency", is_per_device=True),
         Metric("size_bytes", "bytes", "min", "size"),
+        # What a download of the file takes; zeros and shared values make it less, which training brings about.
+        Metric("gzip_bytes", "bytes", "min", "gzip", is_static=False),
         Metric("peak_ram_bytes", "bytes", "min", "peak_ram"),
         Metric("macs", "count", "min", "macs"),
         Metric("params", "count", "min", "params"),

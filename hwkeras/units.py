@@ -11,6 +11,7 @@ _FACTORS = {
     "bytes": {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
     "count": {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9},
     "fraction": {"": 1.0, "%": 0.01},
+    "value": {"": 1.0},
     "mJ": {"uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3},
 }
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d]*)\s*")
@@ -21,7 +22,8 @@ def parse_quantity(text, unit):
 
     Args:
         text: str such as `"5ms"`, `"256 KiB"`, `"3M"`, `"97%"`.
-        unit: str, the canonical unit of the answer: `"ms"`, `"bytes"`, `"count"`, `"fraction"` or `"mJ"`.
+        unit: str, the canonical unit of the answer: `"ms"`, `"bytes"`, `"count"`, `"fraction"`, `"mJ"`, or `"value"` of
+            what has the data's own unit.
 
     Returns:
         float, the quantity in `unit`.
@@ -62,6 +64,8 @@ def format_quantity(value, unit):
         return f"{value:.4g} mJ"
     if unit == "fraction":
         return f"{value:.4f}"
+    if unit == "value":
+        return f"{value:.4g}"
     if unit == "bytes":
         return _scaled(value, (("MiB", 2**20), ("KiB", 2**10)), " B")
     return _scaled(value, (("G", 1e9), ("M", 1e6), ("k", 1e3)), "")

@@ -20,9 +20,13 @@ def own_folders(tmp_path_factory):
         patch.setenv("HWKERAS_CACHE", str(folder / "cache"))
         patch.setenv("HWKERAS_STATE", str(folder / "state"))
         patch.setenv("HWKERAS_DEVICES", str(folder / "devices.json"))
-        # The lock of this machine lies in the temporary folder: no test waits for somebody else's measurement.
-        patch.setenv("TMPDIR", str(folder))
-        patch.setattr(tempfile, "tempdir", str(folder))
+        # The lock of this machine lies in the temporary folder: no test waits for somebody else's measurement, and
+        # those that run side by side wait for each other's.
+        temporary = tmp_path_factory.getbasetemp()
+        temporary = (temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary) / "tmp"
+        temporary.mkdir(exist_ok=True)
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setattr(tempfile, "tempdir", str(temporary))
         yield folder
 
 

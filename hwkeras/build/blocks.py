@@ -11,8 +11,13 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from hwkeras.space.kinds import GATES
+
 # Channels squeezed to a quarter, as in MobileNetV3 (10.1109/ICCV.2019.00140).
 _SE_RATIO = 4
+# Of layer normalization: several of the 255 steps in which int8 knows variances near 1. A smaller one is rounded away,
+# and where a variance is rounded to 0 the reciprocal of its root is infinite.
+_LAYER_NORM_EPSILON = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,19 @@ def build_block(layer, tensors, style):
 
 
 def _input(layer, tensors, style):
-    return keras.Input(layer.params["shape"], name=layer.name)
+    return keras.Input(layer.params["shape"], dtype=layer.params["dtype"], name=layer.name)
+
+
+def _embedding(layer, tensors, style):
+    params = layer.params
+    y = layers.Embedding(params["vocabulary"], params["units"], name=f"{layer.name}_table")(tensors[0])
+    if not params["projection"]:
+        return y
+    # Lan et al., ALBERT, arXiv:1909.11942: a table of few columns and a matrix instead of a table of many.
+    project = layers.Dense(
+        params["projection"], kernel_regularizer=style.regularizer(), name=f"{layer.name}_projection"
+    )
+    return project(y)
 
 
 def _conv(layer, tensors, style):
@@ -108,6 +125,54 @@ def _squeeze_excite_block(layer, tensors, style):
     return _squeeze_excite(tensors[0], layer.name, style, layer.params["squeezed"])
 
 
+def _attention(layer, tensors, style):
+    # Vaswani et al., arXiv:1706.03762, with each branch normalized in front of its shortcut (Liu et al., Swin
+    # Transformer V2, 10.1109/CVPR52688.2022.01170): a batch normalization there vanishes in the dense layer before it.
+    (x,), name, ffn = tensors, layer.name, layer.params["ffn"]
+    shape, channels, heads = x.shape[1:], x.shape[-1], layer.params["heads"]
+    x = layers.Reshape((shape[0] * shape[1], channels), name=f"{name}_positions")(x)
+    attend = layers.MultiHeadAttention(
+        heads, channels // heads, kernel_regularizer=style.regularizer(), name=f"{name}_heads"
+    )
+    y = _branch_normalized(attend(x, x), layer, style, f"{name}_heads")
+    x = layers.Add(name=f"{name}_add")([x, y])
+    if ffn:
+        y = layers.Dense(ffn, kernel_regularizer=style.regularizer(), name=f"{name}_ffn")(x)
+        y = _activated(y, layer.params["activation"], f"{name}_ffn")
+        y = layers.Dense(channels, kernel_regularizer=style.regularizer(), name=f"{name}_ffn_back")(y)
+        x = layers.Add(name=f"{name}_ffn_add")([x, _branch_normalized(y, layer, style, f"{name}_ffn")])
+    return layers.Reshape(shape, name=name)(x)
+
+
+def _branch_normalized(x, layer, style, name):
+    # In front of a layer normalization too, where it brings the variances near 1.
+    x = _normalized(x, True, style, name)
+    return _layer_normalized(x, f"{name}_ln") if layer.params["normalization"] == "layer" else x
+
+
+def _layer_normalized(x, name):
+    # Without gain and bias (Xu et al., arXiv:1911.07013), and of operators that int8 has: the layer of Keras negates
+    # the mean, which a file can in float alone.
+    mean, variance = (
+        layers.GlobalAveragePooling1D("channels_first", keepdims=True, name=f"{name}_{moment}")
+        for moment in ("mean", "variance")
+    )
+    x = layers.Subtract(name=f"{name}_centered")([x, mean(x)])
+    squares = layers.Multiply(name=f"{name}_squares")([x, x])
+    inverse = keras.ops.rsqrt(variance(squares) + _LAYER_NORM_EPSILON)
+    return layers.Multiply(name=f"{name}_scaled")([x, inverse])
+
+
+def _attention_pool(layer, tensors, style):
+    (x,), name = tensors, layer.name
+    positions = x.shape[1] * x.shape[2]
+    x = layers.Reshape((positions, x.shape[-1]), name=f"{name}_positions")(x)
+    scores = layers.Dense(1, kernel_regularizer=style.regularizer(), name=f"{name}_scores")(x)
+    scores = layers.Softmax(name=f"{name}_softmax")(layers.Reshape((1, positions), name=f"{name}_row")(scores))
+    mean = layers.Dot(axes=(2, 1), name=f"{name}_mean")([scores, x])
+    return layers.Flatten(name=name)(mean)
+
+
 def _pool(pooling):
     def block(layer, tensors, style):
         params = layer.params
@@ -132,6 +197,19 @@ def _activation(layer, tensors, style):
     return _activated(tensors[0], layer.params["activation"], layer.name)
 
 
+def _batch_norm(layer, tensors, style):
+    return layers.BatchNormalization(momentum=style.batch_norm_momentum, name=layer.name)(tensors[0])
+
+
+def _slice(layer, tensors, style):
+    # There is no layer that cuts a vector, but one that cuts a sequence, of whatever it has to each step.
+    (x,), begin, size = tensors, layer.params["begin"], layer.params["size"]
+    steps = layers.Reshape((x.shape[-1], 1), name=f"{layer.name}_steps")(x)
+    cropping = (begin, x.shape[-1] - begin - size)
+    steps = layers.Cropping1D(cropping, dtype=x.dtype, name=f"{layer.name}_crop")(steps)
+    return layers.Reshape((size,), name=layer.name)(steps)
+
+
 def _dense(layer, tensors, style):
     units = layer.params["units"]
     y = layers.Dense(units, kernel_regularizer=style.regularizer(), name=layer.name)(tensors[0])
@@ -146,6 +224,10 @@ def _add(layer, tensors, style):
     return layers.Add(name=layer.name)(tensors)
 
 
+def _multiply(layer, tensors, style):
+    return layers.Multiply(name=layer.name)(tensors)
+
+
 def _concat(layer, tensors, style):
     return layers.Concatenate(name=layer.name)(tensors)
 
@@ -156,6 +238,10 @@ def _classifier(layer, tensors, style):
         params["classes"], activation=params["activation"], kernel_regularizer=style.regularizer(), name=layer.name
     )
     return dense(tensors[0])
+
+
+def _regressor(layer, tensors, style):
+    return layers.Dense(layer.params["outputs"], kernel_regularizer=style.regularizer(), name=layer.name)(tensors[0])
 
 
 def _convolved(x, layer, style, name, **changes):
@@ -215,6 +301,8 @@ def _activated(x, activation, name):
         return x
     if activation == "hard_swish":
         return layers.Activation("hard_silu", name=f"{name}_hard_swish")(x)
+    if activation in GATES:
+        return layers.Activation(activation, name=f"{name}_{activation}")(x)
     return layers.ReLU(max_value=6.0 if activation == "relu6" else None, name=f"{name}_{activation}")(x)
 
 
@@ -227,15 +315,22 @@ _BLOCKS = {
     "residual": _residual,
     "depthwise_conv": _depthwise_conv,
     "squeeze_excite": _squeeze_excite_block,
+    "embedding": _embedding,
+    "attention": _attention,
+    "attention_pool": _attention_pool,
     "max_pool": _pool(layers.MaxPooling2D),
     "average_pool": _pool(layers.AveragePooling2D),
     "global_average_pool": _global_average_pool,
     "flatten": _flatten,
     "reshape": _reshape,
     "activation": _activation,
+    "batch_norm": _batch_norm,
+    "slice": _slice,
     "dense": _dense,
     "dropout": _dropout,
     "add": _add,
+    "multiply": _multiply,
     "concat": _concat,
     "classifier": _classifier,
+    "regressor": _regressor,
 }

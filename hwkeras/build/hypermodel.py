@@ -13,12 +13,15 @@ from hwkeras.build.model import build_model
 from hwkeras.build.schedule import CosineRate
 from hwkeras.build.schedule import batch_norm_momentum
 from hwkeras.build.schedule import peak_learning_rate
+from hwkeras.build.target_scale import TargetScale
+from hwkeras.build.target_scale import usual_metrics
 from hwkeras.errors import UserError
 
 # The name by which `fit` knows an optimizer of ours from one that somebody compiled over it.
 _OPTIMIZER_NAME = "hwkeras_adam"
 _CONSTANT_RATE = 2e-3
 _SPARSE_LOSS = "sparse_categorical_crossentropy"
+_NUMBER_LOSS = "mse"
 _LOSSES = {"softmax": _SPARSE_LOSS, "sigmoid": "binary_crossentropy"}
 
 
@@ -26,13 +29,14 @@ class HardwareHyperModel(keras_tuner.HyperModel):
     """Builds, compiles and fits the networks of a space.
 
     What is not given is chosen, and what is given is kept. Chosen are: Adam whose rate rises briefly and falls by a
-    cosine over the steps of the training; the cross-entropy that suits the labels; accuracy.
+    cosine over the steps of the training; the cross-entropy that suits the labels, and accuracy; for a network that
+    predicts numbers the squared error, of targets that are standardized while it is trained (see `target_scale`).
 
     Args:
         space: object with `declare(hp)` and `architecture(hp)`, such as `space.ImageSpace`.
         optimizer: str, dict, or keras Optimizer, copied for each model. Defaults to `None`, chosen.
         loss: as for `model.compile`. Defaults to `None`, chosen by the labels.
-        metrics: list as for `model.compile`. Defaults to `None`, `["accuracy"]`.
+        metrics: list as for `model.compile`. Defaults to `None`, `["accuracy"]`, or `mae` and `rmse` of numbers.
 
     Raises:
         UserError: not a space.
@@ -59,6 +63,13 @@ class HardwareHyperModel(keras_tuner.HyperModel):
     def num_classes(self):
         """int."""
         return self.space.num_classes
+
+    @property
+    def predicts_numbers(self):
+        """bool, whether the networks end in a `regressor` and not in classes."""
+        hp = keras_tuner.HyperParameters()
+        self.space.declare(hp)
+        return self.space.architecture(hp).layers[-1].kind == "regressor"
 
     def declare_hyperparameters(self, hp):
         """Registers every hyperparameter of the space, those of dormant scopes too.
@@ -104,7 +115,7 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         architecture = self.space.architecture(hp)
         model = build_model(architecture)
         loss = self._usual_loss(architecture) if self.loss is None else self.loss
-        model.compile(optimizer=self._new_optimizer(), loss=loss, metrics=self._new_metrics())
+        model.compile(optimizer=self._new_optimizer(), loss=loss, metrics=self._new_metrics(loss))
         return model
 
     def fit(self, hp, model, *args, **kwargs):
@@ -123,6 +134,20 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         """
         arguments = inspect.signature(model.fit).bind(*args, **kwargs).arguments
         self._suit_loss(model, label_shape(arguments))
+        scale = self._target_scale(model, arguments)
+        if scale is None:
+            return self._fit(model, arguments)
+        head = model.layers[-1]
+        scale.remove_from(head)
+        # NOTE: metrics of the user's would be in another unit; they come back with the unit.
+        metrics = scale.metrics() if self.metrics is None else None
+        model.compile(optimizer=model.optimizer, loss=model.loss, metrics=metrics)
+        history = self._fit(model, arguments | scale.applied_to(arguments))
+        scale.put_into(head)
+        model.compile(optimizer=model.optimizer, loss=model.loss, metrics=self._new_metrics(model.loss))
+        return history
+
+    def _fit(self, model, arguments):
         plan = FitPlan.of(arguments)
         if plan is None:
             return model.fit(**arguments)
@@ -142,9 +167,15 @@ class HardwareHyperModel(keras_tuner.HyperModel):
             return type(self.optimizer).from_config(self.optimizer.get_config())
         return keras.optimizers.get(self.optimizer)
 
-    def _new_metrics(self):
+    def _target_scale(self, model, arguments):
+        """The scale of the numbers to predict; None for classes, a loss of the user's, or data that stream."""
+        if self.loss is not None or model.loss != _NUMBER_LOSS:
+            return None
+        return TargetScale.of_arguments(arguments)
+
+    def _new_metrics(self, loss=None):
         if self.metrics is None:
-            return ["accuracy"]
+            return usual_metrics() if loss == _NUMBER_LOSS else ["accuracy"]
         return [
             type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
             for metric in self.metrics
@@ -152,6 +183,8 @@ class HardwareHyperModel(keras_tuner.HyperModel):
 
     def _usual_loss(self, architecture):
         last = architecture.layers[-1]
+        if last.kind == "regressor":
+            return _NUMBER_LOSS
         if last.kind != "classifier":
             raise UserError(
                 f"`loss` must be given for a network that does not end in a classifier. Received: loss=None and a last "

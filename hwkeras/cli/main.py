@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from hwkeras.cli.analyzing import analyze
@@ -13,6 +15,7 @@ from hwkeras.cli.inspecting import verify
 from hwkeras.cli.linting import lint_space
 from hwkeras.cli.output import quiet_tensorflow
 from hwkeras.cli.output import run
+from hwkeras.cli.output import show_warning
 from hwkeras.cli.profiles import boards
 from hwkeras.cli.profiling import profile
 from hwkeras.cli.searching import search
@@ -38,4 +41,6 @@ def main(arguments=None):
         int, the exit code.
     """
     quiet_tensorflow()
+    if arguments is None:  # The process is ours.
+        warnings.showwarning = show_warning
     return run(hwkeras, arguments)

@@ -54,6 +54,11 @@ def quiet_tensorflow():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+def show_warning(message, category, filename, lineno, file=None, line=None):
+    """Prints a warning as one line for a person, without the place in the code; see `warnings.showwarning`."""
+    click.echo(f"warning: {' '.join(str(message).split())}", err=True)
+
+
 def run(command, arguments):
     """Runs a click command; turns errors into one line on stderr and an exit code.
 

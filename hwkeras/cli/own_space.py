@@ -9,7 +9,16 @@ import pathlib
 from hwkeras.errors import UserError
 
 # Name -> the kind of data it is for.
-DATA_KINDS = {"image": "image", "cells": "image", "sequence": "sequence", "audio": "audio"}
+DATA_KINDS = {
+    "image": "image",
+    "cells": "image",
+    "nasnet": "image",
+    "sequence": "sequence",
+    "audio": "audio",
+    "text": "text",
+    "tabular": "table",
+    "two_tower": "interactions",
+}
 
 
 def open_space(name, dataset):
@@ -31,8 +40,19 @@ def open_space(name, dataset):
     shape, num_classes = dataset.input_shape, dataset.num_classes
     if name in NAMED_NETWORKS:
         return spaces.Named(name, shape, num_classes)
+    if name == "text":
+        return spaces.Text.of(dataset)
+    if name == "two_tower":
+        return spaces.TwoTower.of(dataset)
     # Sounds are pictures by now.
-    ours = {"image": spaces.Image, "audio": spaces.Image, "cells": spaces.Cells, "sequence": spaces.Sequence}
+    ours = {
+        "image": spaces.Image,
+        "audio": spaces.Image,
+        "cells": spaces.Cells,
+        "nasnet": spaces.Nasnet,
+        "sequence": spaces.Sequence,
+        "tabular": spaces.Tabular,
+    }
     return ours[name](shape, num_classes) if name in ours else load_space(name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from hwkeras.search.progress import describe
@@ -44,7 +45,7 @@ class LiveProgress:
         if event == "trial_finished":
             self._num_done += 1
             able = [candidate for candidate in facts["candidates"] if candidate.status == "ok"]
-            self._best = max([*able, *filter(None, [self._best])], key=_accuracy, default=None)
+            self._best = min([*able, *filter(None, [self._best])], key=self._loss, default=None)
         line = progress_line(event, facts)
         if line:
             self._console.print(line, markup=False, soft_wrap=True)
@@ -64,6 +65,6 @@ class LiveProgress:
             parts.append(f"training {facts['architecture']}")
         return " · ".join(parts)
 
-
-def _accuracy(candidate):
-    return candidate.metrics.get("accuracy", 0.0)
+    def _loss(self, candidate):
+        first = self._tuner.objectives[0]
+        return first.loss(candidate.metrics.get(first.metric, math.nan))

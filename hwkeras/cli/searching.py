@@ -17,6 +17,8 @@ from hwkeras.oracles import names as oracle_names
 # Steps of training a candidate gets when `--epochs` is not given: enough to rank small networks (see README).
 _DEFAULT_STEPS = 1000
 _MAX_DEFAULT_EPOCHS = 30
+# A table of some hundred rows has a few steps an epoch, each of which takes no time.
+_MAX_DEFAULT_EPOCHS_OF_ROWS = 150
 # Told first: what share of the space fits the limits.
 _SATISFIABILITY_SECONDS = 4.0
 
@@ -27,9 +29,17 @@ _SATISFIABILITY_SECONDS = 4.0
     "--space",
     default="image",
     show_default=True,
-    help="`image`, `cells`, `sequence`, `audio`, a well-known network such as `mobilenet_v2`, or your build(hp): "
-    "FILE.py:NAME or MODULE:NAME.",
+    help="`image`, `cells`, `nasnet`, `sequence`, `audio`, `text`, `tabular`, `two_tower`, a well-known network such "
+    "as `mobilenet_v2`, or your build(hp): FILE.py:NAME or MODULE:NAME.",
 )
+@click.option(
+    "--kind",
+    default=None,
+    help="Of the data: image, sequence, audio, text, table or interactions. [default: the space's]",
+)
+@click.option("--words", type=click.IntRange(1), default=None, help="Of texts: the most to learn. [default: 4000]")
+@click.option("--target", default=None, help="Of a table: the column to predict. [default: the last one]")
+@click.option("--task", default=None, help="classification or regression. [default: as the targets of a table suggest]")
 @click.option(
     "--device",
     "devices",
@@ -43,7 +53,8 @@ _SATISFIABILITY_SECONDS = 4.0
     "--objective",
     "objectives",
     multiple=True,
-    help="To optimize; repeatable. [default: accuracy, latency_ms, size_bytes]",
+    help="To optimize; repeatable. [default: accuracy, latency_ms, size_bytes; rmse for accuracy where the space "
+    "predicts numbers]",
 )
 @click.option(
     "--limit",
@@ -52,6 +63,12 @@ _SATISFIABILITY_SECONDS = 4.0
     help="latency=5ms, p90=8ms, latency@DEVICE=8ms, size=200KiB, peak_ram=96KiB, macs=3M; repeatable.",
 )
 @click.option("--precision", default="float32,int8", show_default=True, help="Of float32, float16, dynamic, int8.")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    help="Also compress the networks near the front: int8_qat, prune=0.5+int8_qat, ...; repeatable.",
+)
 @click.option("--oracle", default="pareto", show_default=True, help=f"Who proposes: {', '.join(oracle_names())}.")
 @click.option("--trials", type=click.IntRange(1), default=None, help="Networks to train. [default: 10]")
 @click.option(
@@ -108,11 +125,16 @@ def search(data, out, as_json, **asked):
 
     DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test,
     y_test], or a folder of class folders with images. With --space sequence the samples of the .npz are sequences, with
-    --space audio they are waveforms (beside sample_rate), or the files of the folders .wav.
+    --space audio they are waveforms (beside sample_rate), or the files of the folders .wav. With --space text DATA is a
+    .tsv or .csv of labels and texts, an .npz of strings, or folders with .txt files. With --space tabular it is a .csv
+    or .parquet file whose first line names the columns, or an .npz of rows; with --space two_tower such a file of user,
+    item and target.
     """
     with JsonOutput(as_json) as output:
         out = out or pathlib.Path("runs") / f"{_stem(data)}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
         tuner, dataset = _prepare(data, out, asked)
+        for note in dataset.preprocessing.get("notes", ()):
+            click.echo(f"Note: {note}", err=True)
         results = _search(tuner, dataset, asked, live=not as_json)
         output.put(results)
 
@@ -133,18 +155,24 @@ def _prepare(data, out, asked):
     # Not every device takes a number of threads: a profile is of one core.
     options = {} if asked["threads"] == 1 else {"num_threads": asked["threads"]}
     meters = [open_meter(device, **options) for device in asked["devices"]]
-    dataset = load_dataset(data, kind=DATA_KINDS.get(asked["space"], "image"), seed=asked["seed"])
+    dataset = load_dataset(
+        data,
+        kind=_kind_of_data(asked),
+        seed=asked["seed"],
+        target=asked["target"],
+        task=asked["task"],
+        num_words=asked["words"],
+    )
     import_tensorflow()
     space = open_space(asked["space"], dataset)
 
-    from hwkeras.search import DEFAULT_OBJECTIVES
     from hwkeras.search import Economy
     from hwkeras.search import HardwareTuner
 
     switches = ("stop_hopeless", "inherit_weights", "train_share", "warm_start", "zero_cost")
     tuner = HardwareTuner(
         space,
-        objectives=objectives or DEFAULT_OBJECTIVES,
+        objectives=objectives or None,
         limits=limits,
         device=asked["devices"],
         meter=meters,
@@ -155,6 +183,7 @@ def _prepare(data, out, asked):
         max_minutes=asked["minutes"] or (None if asked["trials"] or asked["total_epochs"] else 3),
         max_total_epochs=asked["total_epochs"],
         min_gain=asked["min_gain"],
+        compression=asked["recipes"],
         economy=Economy(**{name: asked[name] for name in switches}),
         satisfiability_seconds=_SATISFIABILITY_SECONDS,
         seed=asked["seed"],
@@ -168,13 +197,23 @@ def _prepare(data, out, asked):
     return tuner, dataset
 
 
+def _kind_of_data(asked):
+    given, own = asked["kind"], DATA_KINDS.get(asked["space"])
+    if given is not None and own is not None and given != own:
+        raise UserError(
+            f"The kind of the data must be the space's. Received: --kind {given} --space {asked['space']}, which takes "
+            f"{own}. Leave --kind away."
+        )
+    return given or own or "image"
+
+
 def _search(tuner, dataset, asked, live):
     from hwkeras.cli.progress import LiveProgress
     from hwkeras.report import is_estimated
     from hwkeras.report import print_front
     from hwkeras.report import write_page
 
-    epochs = asked["epochs"] or _default_epochs(len(dataset.x_train), asked["batch_size"])
+    epochs = asked["epochs"] or _default_epochs(len(dataset.x_train), asked)
     with LiveProgress(tuner, enabled=live):
         tuner.search(
             dataset.x_train,
@@ -227,5 +266,7 @@ def _check_directory(out, resume):
         raise UserError(f"--out must be new, empty or a run. Received: {out}, which holds other files.")
 
 
-def _default_epochs(num_samples, batch_size):
-    return max(1, min(_MAX_DEFAULT_EPOCHS, round(_DEFAULT_STEPS * batch_size / num_samples)))
+def _default_epochs(num_samples, asked):
+    is_of_rows = _kind_of_data(asked) in ("table", "interactions")
+    most = _MAX_DEFAULT_EPOCHS_OF_ROWS if is_of_rows else _MAX_DEFAULT_EPOCHS
+    return max(1, min(most, round(_DEFAULT_STEPS * asked["batch_size"] / num_samples)))

@@ -46,8 +46,10 @@ def rounded_count(count, wanted, round_to, min_channels):
     Returns:
         int, at most `count`.
     """
-    step = round_to if wanted >= 8 else 1
-    return min(count, max(min_channels, step * math.ceil(wanted / step - 0.5)))
+    nearest = math.ceil(wanted - 0.5)
+    if nearest >= 8:
+        nearest = round_to * math.ceil(wanted / round_to - 0.5)
+    return min(count, max(min_channels, nearest))
 
 
 def _wanted_globally(groups, scores, share, min_channels):

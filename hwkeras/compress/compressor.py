@@ -23,6 +23,8 @@ from hwkeras.compress.flatbuffer import to_flatbuffer
 from hwkeras.compress.layer_reports import layer_reports
 from hwkeras.compress.layer_reports import sparsities
 from hwkeras.compress.layer_reports import step_report
+from hwkeras.compress.mixed_precision import to_mixed
+from hwkeras.compress.operator_bits import require_quantizer
 from hwkeras.compress.proof import check_file
 from hwkeras.compress.proof import find_kept
 from hwkeras.compress.pruning import prune
@@ -32,6 +34,7 @@ from hwkeras.compress.report import CompressionReport
 from hwkeras.compress.report import gzip_size
 from hwkeras.compress.samples import calibration_samples
 from hwkeras.compress.samples import checked_data
+from hwkeras.compress.samples import labeled_calibration_samples
 from hwkeras.compress.structure import kept_after
 from hwkeras.compress.twinning import twin
 from hwkeras.errors import UserError
@@ -82,7 +85,7 @@ def compress(
             are told on it, else on `data`, on at most 2000 samples. Defaults to `None`.
         epochs: int, of each fine-tuning. Defaults to `3`.
         batch_size: int. Defaults to `64`.
-        learning_rate: float. Defaults to `1e-3`.
+        learning_rate: float, the highest of each fine-tuning, which falls to nothing by a cosine. Defaults to `1e-3`.
         teacher: keras.Model whose answers `distill` learns from. Defaults to `None`: `model`.
         temperature: float, of `distill`, see `Distillation`. Defaults to `3.0`.
         teacher_weight: float in (0, 1], of the teacher's answers beside the labels. Defaults to `0.7`.
@@ -95,7 +98,8 @@ def compress(
         Compressed.
 
     Raises:
-        UserError: a wrong recipe, argument, or a model without a layer graph; a layer `int8_qat` cannot take.
+        UserError: a wrong recipe, argument, or a model without a layer graph; a layer `int8_qat` cannot take; `mixed`
+            without its quantizer, which `pip install "hwkeras[mixed]"` brings.
         DataError: data that does not fit the model, or no labels where training needs them.
         CompressionError: no equal tf_keras model, or a step that did not take.
         ConversionError: the converter refuses the result, or the file answers something else than the model.
@@ -106,6 +110,8 @@ def compress(
             f"A `teacher` is asked by 'distill' alone. Received: a teacher and the recipe '{recipe}'. Write "
             "'distill' into the recipe, or leave `teacher` out."
         )
+    if recipe.file_precision == "mixed":
+        require_quantizer()
     start = twin(model)
     x, y = checked_data(start, recipe, data)
     fine_tuning = None
@@ -189,7 +195,7 @@ class _Compression:
             Compressed.
         """
         precision, x, calibrates = self.recipe.file_precision, self.data[0], self.recipe.needs_calibration
-        content = to_flatbuffer(self.model, precision, calibration_samples(x) if calibrates else None)
+        content, operators = self._file(precision)
         content = unify_codes(content, find_kept(self.kept, constant_tensors(content)))
         found = find_kept(self.kept, constant_tensors(content))
         check_file(found)
@@ -214,5 +220,14 @@ class _Compression:
             latency_before_ms=before_ms,
             latency_ms=after_ms,
             channels=self.channels,
+            operators=operators,
         )
         return Compressed(content, self.model, report)
+
+    def _file(self, precision):
+        """The bytes, and of mixed precision an OperatorReport for each operator with weights."""
+        if precision == "mixed":
+            mixed = to_mixed(self.model, *labeled_calibration_samples(self.data), self.kept)
+            return mixed.content, mixed.operators
+        calibration = calibration_samples(self.data[0]) if self.recipe.needs_calibration else None
+        return to_flatbuffer(self.model, precision, calibration), ()

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from hwkeras.compress.falling_rate import FallingRate
 from hwkeras.compress.legacy import tf_keras
 from hwkeras.errors import CompressionError
 from hwkeras.errors import UserError
@@ -38,7 +39,7 @@ class FineTuning:
         validation_data: tuple `(x, y)` or None.
         epochs: int, of each step.
         batch_size: int.
-        learning_rate: float, of Adam.
+        learning_rate: float, the highest of Adam; it falls to nothing, see `FallingRate`.
         fit_arguments: mapping of further `fit` arguments, keys of `FIT_ARGUMENTS`.
         metrics: tuple of tf_keras metrics, or None: the accuracy of a classifier. Defaults to `None`.
     """
@@ -87,7 +88,9 @@ class FineTuning:
         metrics = list(self.metrics) if self.metrics is not None else ["accuracy"] if is_classifier else None
         model.compile(tf_keras.optimizers.Adam(self.learning_rate), self.loss, metrics)
         arguments = {"verbose": 0, **self.fit_arguments}
-        arguments["callbacks"] = [*callbacks, *(arguments.get("callbacks") or ())]
+        # The rate first, so that one a user's callback sets stands.
+        rate = FallingRate(self.learning_rate, self.num_steps)
+        arguments["callbacks"] = [rate, *callbacks, *(arguments.get("callbacks") or ())]
         history = model.fit(
             self.x,
             self.y,

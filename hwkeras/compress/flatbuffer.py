@@ -25,12 +25,15 @@ from hwkeras.measure.child import run_bytes
 _DTYPES = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),
     schema.TensorType.FLOAT16: np.dtype("<f2"),
+    schema.TensorType.INT4: np.dtype("i1"),
     schema.TensorType.INT8: np.dtype("i1"),
     schema.TensorType.INT16: np.dtype("<i2"),
 }
 _TYPE_NAMES = {number: name.lower() for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
 _OPERATORS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 _INTEGERS = {"int8": tf.int8, "int16x8": tf.int16}
+_CALIBRATED = {*_INTEGERS, "mixed"}
+_INT4_STEPS = 7
 _INT16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 # LiteRT ends the whole process when it prepares one of these on 16-bit integers.
 _ENDING_ON_INT16 = frozenset({"SQUARED_DIFFERENCE"})
@@ -59,6 +62,7 @@ class ConstantTensor:
         scales: float array, of an int8 weight: one, or one for each index of `axis`. Defaults to `None`.
         axis: int, the axis along which `scales` run. Defaults to `0`.
         place: tuple of int, the subgraph and the tensor in it. Defaults to `(0, 0)`.
+        num_steps: int, from zero to the largest integer code; of floats the same as of int8. Defaults to `127`.
     """
 
     name: str
@@ -66,6 +70,7 @@ class ConstantTensor:
     scales: np.ndarray | None = None
     axis: int = 0
     place: tuple[int, int] = (0, 0)
+    num_steps: int = 127
 
     @property
     def numbers(self):
@@ -77,7 +82,7 @@ class ConstantTensor:
         return self.values * self.scales.reshape(shape if self.scales.size > 1 else 1)
 
 
-def to_flatbuffer(model, precision, calibration=None):
+def to_flatbuffer(model, precision, calibration=None, keeps_names=False):
     """Converts a tf_keras model for one sample at a time.
 
     Args:
@@ -85,6 +90,7 @@ def to_flatbuffer(model, precision, calibration=None):
         precision: str, `"float32"`, `"float16"`, `"dynamic"`, `"int8"` (integers inside and at both ends) or
             `"int16x8"` (16-bit activations and ends, 8-bit weights).
         calibration: list of numpy arrays, one per input, first axis the samples; needed for `"int8"` and `"int16x8"`.
+        keeps_names: bool, whether inner tensors keep the names of the layers they came from. Defaults to `False`.
 
     Returns:
         bytes of the `.tflite` file.
@@ -117,10 +123,25 @@ def to_flatbuffer(model, precision, calibration=None):
             f"A compressed model must convert to a {precision} '.tflite'. Received: model {model.name!r}, refused "
             f"with: {reason}"
         ) from error
+    if not keeps_names:
+        content = _with_short_names(content)
     if precision == "int16x8":
         _refuse_ending(content, model)
         _try_in_a_child(content, model, precision)
     return content
+
+
+def _with_short_names(content):
+    """The file with its inner tensors called `t0`, `t1`, ...: the joined names of fused layers are a third of a small
+    quantization-aware one (measured: 4,643 of 15,536 bytes, 504 of 11,600 after).
+    """
+    model = parsed(content)
+    for graph in model.subgraphs:
+        ends = {*graph.inputs, *graph.outputs}
+        for number, tensor in enumerate(graph.tensors):
+            if number not in ends:
+                tensor.name = f"t{number}".encode()
+    return packed(model)
 
 
 def _try_in_a_child(content, model, precision):
@@ -157,7 +178,7 @@ def require_calibratable(model, precision):
     Raises:
         ConversionError: a recurrent layer that becomes a loop, and a precision that is calibrated.
     """
-    if precision in _INTEGERS and any(isinstance(layer, tf_keras.layers.RNN) for layer in model.layers):
+    if precision in _CALIBRATED and any(isinstance(layer, tf_keras.layers.RNN) for layer in model.layers):
         _refuse_loops(_frozen(model), model, precision)
 
 
@@ -168,7 +189,7 @@ def constant_tensors(flatbuffer):
         flatbuffer: bytes of a `.tflite` file.
 
     Returns:
-        Tuple of ConstantTensor: every constant of type float32, float16, int8 or int16 with more than one axis.
+        Tuple of ConstantTensor: every constant of type float32, float16, int4, int8 or int16 with more than one axis.
     """
     model = parsed(flatbuffer)
     found = []
@@ -177,13 +198,35 @@ def constant_tensors(flatbuffer):
             data = model.buffers[tensor.buffer].data
             is_weight = data is not None and len(data) > 0 and tensor.type in _DTYPES and tensor.shape is not None
             if is_weight and len(tensor.shape) > 1:
-                values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), _DTYPES[tensor.type])
+                values = _numbers_of(tensor, data)
                 scales, axis, zero = _quantization(tensor)
                 # A table of an embedding is stored as activations are, with a code of its own for zero.
                 values = values.astype("int32") - zero if zero else values
-                place = (number, index)
-                found.append(ConstantTensor(tensor.name.decode(), values.reshape(tensor.shape), scales, axis, place))
+                steps = _INT4_STEPS if tensor.type == schema.TensorType.INT4 else ConstantTensor.num_steps
+                name, values = tensor.name.decode(), values.reshape(tensor.shape)
+                found.append(ConstantTensor(name, values, scales, axis, (number, index), steps))
     return tuple(found)
+
+
+def unpacked_int4(data, count):
+    """The numbers of a 4-bit buffer: two in a byte, the first in its lower half.
+
+    Args:
+        data: sequence of bytes.
+        count: int, how many numbers it holds; of an odd count the last half byte is empty.
+
+    Returns:
+        int8 array of shape (count,), in -8..7.
+    """
+    pairs = np.asarray(data, np.uint8)
+    # Shifted up and down again as signed numbers, the sign of 4 bits becomes that of 8.
+    return (np.stack([pairs << 4, pairs & 0xF0], axis=-1).view(np.int8) >> 4).ravel()[:count]
+
+
+def _numbers_of(tensor, data):
+    if tensor.type == schema.TensorType.INT4:
+        return unpacked_int4(data, int(np.prod(tensor.shape)))
+    return np.frombuffer(np.asarray(data, np.uint8).tobytes(), _DTYPES[tensor.type])
 
 
 def _quantization(tensor):
@@ -241,7 +284,12 @@ def parsed(flatbuffer):
     Returns:
         ModelT.
     """
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(flatbuffer))
+    for buffer in model.buffers:
+        # What lay behind the flatbuffer comes as a slice, which would be packed byte by byte, many times slower.
+        if isinstance(buffer.data, bytes | bytearray):
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
+    return model
 
 
 def packed(model):

@@ -18,7 +18,6 @@ _NUM_GATES = (3, 4)
 _STEPS_OFF, _RELATIVE_ERROR = 2.0, 1e-3
 # More weights than this share of those alive must not have been rounded to zero.
 _MOST_VANISHED = 0.5
-_NUM_STEPS = 127
 # A channel whose weights are this share of the largest of all is dead: regularization leaves some at 1e-32.
 _NOTHING = 1e-6
 
@@ -45,8 +44,8 @@ class Found:
     def num_alive(self):
         """How many weights should have survived rounding, and did.
 
-        Below one of the 127 steps to the largest weight of its channel, or of the tensor, rounding may leave nothing:
-        many small weights do so in any int8 file.
+        Below one of the steps to the largest weight of its channel, or of the tensor (127 of int8, 7 of int4), rounding
+        may leave nothing: many small weights do so in any int8 file.
 
         Returns:
             pair of ints.
@@ -54,7 +53,7 @@ class Found:
         sizes = np.abs(self.values)
         per_channel = self.tensor.scales is not None and self.tensor.scales.size > 1
         axes = tuple(place for place in range(sizes.ndim) if not per_channel or place != self.tensor.axis % sizes.ndim)
-        least = sizes.max(axis=axes, keepdims=True, initial=0.0) / _NUM_STEPS
+        least = sizes.max(axis=axes, keepdims=True, initial=0.0) / self.tensor.num_steps
         alive = sizes > np.maximum(least, _NOTHING * sizes.max(initial=0.0))
         return int(np.count_nonzero(alive)), int(np.count_nonzero(alive & (self.tensor.values != 0)))
 

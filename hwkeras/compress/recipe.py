@@ -14,6 +14,7 @@ _PRECISIONS = {
     "int8": ("int8", False),
     "int8_qat": ("int8", True),
     "int16x8": ("int16x8", False),
+    "mixed": ("mixed", False),
 }
 _EXISTING = ", ".join(
     ["channels=<share>", "prune=<sparsity>", "prune=<zeros>:<group>", "cluster=<values>", "distill", *_PRECISIONS]
@@ -41,7 +42,8 @@ class Recipe:
         clusters: int in [2, 256], the most different values of a clustered weight, zero included. Defaults to `None`.
         channels: float in [0, 1), the share of channels removed from each prunable layer. Defaults to `0.0`.
         distill: bool, whether every step that trains also learns from a teacher. Defaults to `False`.
-        precision: str, `"float32"`, `"float16"`, `"dynamic"`, `"int8"`, `"int8_qat"` or `"int16x8"`.
+        precision: str, `"float32"`, `"float16"`, `"dynamic"`, `"int8"`, `"int8_qat"`, `"int16x8"` or `"mixed"`: int4,
+            int8 or float for each operator, as measured, see `hwkeras.compress.mixed_precision`.
             Defaults to `"float32"`.
 
     Raises:
@@ -139,7 +141,7 @@ class Recipe:
 
     @property
     def file_precision(self):
-        """str, the precision of the file: `"float32"`, `"float16"`, `"dynamic"`, `"int8"` or `"int16x8"`."""
+        """str, the precision of the file: `"float32"`, `"float16"`, `"dynamic"`, `"int8"`, `"int16x8"` or `"mixed"`."""
         return _PRECISIONS[self.precision][0]
 
     @property
@@ -160,7 +162,7 @@ class Recipe:
     @property
     def needs_calibration(self):
         """bool, whether the converter must see samples."""
-        return self.file_precision in ("int8", "int16x8")
+        return self.file_precision in ("int8", "int16x8", "mixed")
 
     def __str__(self):
         steps = []

@@ -11,6 +11,8 @@ from typing import Any
 
 from hwkeras.units import format_quantity
 
+_FLOAT_BITS = 32
+
 
 @dataclass(frozen=True)
 class LayerReport:
@@ -72,6 +74,48 @@ class StepReport:
 
 
 @dataclass(frozen=True)
+class OperatorReport:
+    """What became of one operator with weights in a file of mixed precision.
+
+    Args:
+        operator: str, such as `"CONV_2D"`.
+        layer: str, the layer it came from, or `""` where the file does not tell.
+        bits: int, of a weight in the file: 4, 8, or 32 for float.
+        num_weights: int, without the bias.
+        disagreement_int8: float, how far the outputs are from the float file's when this operator alone has 8-bit
+            weights, see `hwkeras.convert.agreement`; None where that was not to be had.
+        disagreement_int4: float, the same with 4-bit weights, or None.
+        accuracy_lost_int8: float, accuracy of the float file minus that of the file with 8-bit weights here alone, on
+            the calibration samples, or None without labels of classes.
+        accuracy_lost_int4: float, the same with 4-bit weights, or None.
+        reason: str, why it has more than 4 bits, or None.
+    """
+
+    operator: str
+    layer: str
+    bits: int
+    num_weights: int
+    disagreement_int8: float | None = None
+    disagreement_int4: float | None = None
+    accuracy_lost_int8: float | None = None
+    accuracy_lost_int4: float | None = None
+    reason: str | None = None
+
+    def __str__(self):
+        name = f"{self.layer} ({self.operator})" if self.layer else self.operator
+        format_name = "float" if self.bits == _FLOAT_BITS else f"int{self.bits}"
+        pairs = [("int8", self.disagreement_int8, self.accuracy_lost_int8)]
+        pairs += [("int4", self.disagreement_int4, self.accuracy_lost_int4)]
+        tried = [
+            f"{known} {figure:.3f}" + ("" if lost is None else f" ({format_points(lost)} points)")
+            for known, figure, lost in pairs
+            if figure is not None
+        ]
+        alone = f"; alone {', '.join(tried)}" if tried else ""
+        return f"  {name}: {format_name}{alone}" + (f"; {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True)
 class CompressionReport:
     """What was asked, what was done, what was skipped and why.
 
@@ -97,6 +141,7 @@ class CompressionReport:
         latency_before_ms: float, of the uncompressed float32 file, or None without a meter.
         latency_ms: float, of the file in the same job, or None.
         channels: ChannelReport, or None where no channels were removed.
+        operators: tuple of OperatorReport, of precision `mixed`; else empty. Defaults to `()`.
     """
 
     recipe: str
@@ -117,6 +162,7 @@ class CompressionReport:
     latency_before_ms: float | None = None
     latency_ms: float | None = None
     channels: Any = None
+    operators: tuple[OperatorReport, ...] = ()
 
     @property
     def pruned(self):
@@ -168,6 +214,7 @@ class CompressionReport:
         lines += [f"  {layer.layer}: not pruned, {layer.skipped}" for layer in self.skipped]
         lines += [f"  {layer.layer}: not clustered, {layer.unclustered}" for layer in self.layers if layer.unclustered]
         lines += [f"  {note}" for note in self.notes]
+        lines += map(str, self.operators)
         if self.float_operators:
             lines.append(f"  still in float: {', '.join(self.float_operators)}")
         return "\n".join(lines)
@@ -195,6 +242,19 @@ def gzip_size(content):
         int, bytes.
     """
     return len(gzip.compress(content, mtime=0))
+
+
+def format_points(accuracy_lost):
+    """A loss of accuracy as a change in points.
+
+    Args:
+        accuracy_lost: float.
+
+    Returns:
+        str, such as `"-1.5"`.
+    """
+    # Adding zero makes a plain 0.0 of -0.0.
+    return f"{round(-100 * accuracy_lost, 1) + 0.0:+.1f}"
 
 
 def _loss_of(before, after):

@@ -61,6 +61,18 @@ def calibration_samples(x):
     return drawn(x, None, _CALIBRATION_SAMPLES)[0]
 
 
+def labeled_calibration_samples(data):
+    """The same samples with their labels.
+
+    Args:
+        data: tuple `(x, y)`; `y` may be None.
+
+    Returns:
+        Tuple `(list of arrays, labels or None)`.
+    """
+    return drawn(data[0], data[1], _CALIBRATION_SAMPLES)
+
+
 def check_samples(model, x):
     """Samples on which a file is compared with its model: some of the data, or noise where there is none.
 

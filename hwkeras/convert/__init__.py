@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "convert_all": "hwkeras.convert.converter",
         "convert_untrained": "hwkeras.convert.untrained",
         "import_tensorflow": "hwkeras.convert.frozen",
+        "evaluate": "hwkeras.convert.scoring",
         "node_paths": "hwkeras.convert.converter",
         "require_precisions": "hwkeras.convert.converter",
         "take_samples": "hwkeras.convert.calibration",

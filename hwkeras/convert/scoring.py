@@ -7,7 +7,7 @@ import numpy as np
 from hwkeras.convert.calibration import arrange
 from hwkeras.convert.interpreter import Runner
 from hwkeras.convert.interpreter import resolution
-from hwkeras.errors import DataError
+from hwkeras.convert.quality import judge
 from hwkeras.errors import ModelFileError
 from hwkeras.errors import UserError
 
@@ -70,10 +70,27 @@ def score(flatbuffer, x, y, num_threads=2):
         DataError: labels that do not fit the samples or the outputs.
         ModelFileError: LiteRT refuses the file.
     """
-    outputs = predict(flatbuffer, x, num_threads)
-    labels = _labels(np.asarray(y), outputs)
-    answers = (outputs[:, 0] > 0.5).astype(np.int64) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
-    return float((answers == labels).mean())
+    return evaluate(flatbuffer, x, y, ("accuracy",), num_threads)["accuracy"]
+
+
+def evaluate(flatbuffer, x, y, names, num_threads=2):
+    """What the answers of a file are worth.
+
+    Args:
+        flatbuffer: bytes of a `.tflite` file with one output of shape (1, num_outputs).
+        x: as for `predict`.
+        y: as for `quality.judge`.
+        names: sequence of names of `quality.QUALITIES`.
+        num_threads: int. Defaults to `2`.
+
+    Returns:
+        dict of name to float.
+
+    Raises:
+        DataError: labels that do not fit the samples or the outputs.
+        ModelFileError: LiteRT refuses the file.
+    """
+    return judge(predict(flatbuffer, x, num_threads), y, names)
 
 
 def _rows(runner, x):
@@ -113,26 +130,3 @@ def _batched_runner(flatbuffer, single, rows, num_threads):
         if not np.abs(answers[index] - alone).max() <= slack:
             return None
     return runner
-
-
-def _labels(y, outputs):
-    num_samples, num_outputs = outputs.shape
-    if num_samples == 0:
-        raise DataError("A score needs at least one sample. Received: none.")
-    if y.ndim == 0 or len(y) != num_samples:
-        raise DataError(
-            f"There must be one label for each sample. Received: {num_samples} samples, y of shape {y.shape}."
-        )
-    if y.ndim == 2 and y.shape[1] == num_outputs and num_outputs > 1:
-        return y.argmax(axis=1)
-    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
-        raise DataError(
-            f"Labels must have the shape (n,), (n, 1) or one-hot (n, {num_outputs}). Received: shape {y.shape}."
-        )
-    y = y.reshape(-1)
-    if y.dtype.kind not in "iufb" or (y != np.floor(y)).any():
-        raise DataError(f"Labels must be whole numbers or one-hot. Received: dtype {y.dtype}, first {y[:3].tolist()}.")
-    largest = max(num_outputs, 2) - 1
-    if y.min() < 0 or y.max() > largest:
-        raise DataError(f"Labels must be in 0..{largest}. Received: {y.min():g}..{y.max():g}.")
-    return y.astype(np.int64)

@@ -28,8 +28,8 @@ def files_by_class(path, suffixes, noun):
     for name, group in files.items():
         if not group:
             raise DataError(
-                f"Every class folder must hold {noun}s ({', '.join(suffixes)}). Received: {path / name} with none. "
-                f"Remove the folder, or add {noun}s."
+                f"Every class folder must hold {noun}s ({', '.join(suffixes)}). Received: {path / name} with none"
+                f"{_what_else(path / name)}. Remove the folder, or add {noun}s."
             )
     return files
 
@@ -37,3 +37,13 @@ def files_by_class(path, suffixes, noun):
 def _files_of(folder, suffixes):
     files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     return sorted(file for file in files if file.suffix.lower() in suffixes)
+
+
+def _what_else(folder):
+    """What is there instead, where anything is."""
+    others = [child for child in folder.iterdir() if not child.name.startswith(".")]
+    folders = sum(child.is_dir() for child in others)
+    kinds = sorted({child.suffix.lower() or "no suffix" for child in others if child.is_file()})
+    told = [f"{folders} folder{'s' if folders > 1 else ''}"] if folders else []
+    told += [f"files with {', '.join(kinds[:5])}"] if kinds else []
+    return f", but {' and '.join(told)}" if told else ""

@@ -9,29 +9,37 @@ from dataclasses import field
 import numpy as np
 
 from hwkeras.data.digest import fingerprint
+from hwkeras.data.duplicates import with_duplicates_told
 from hwkeras.data.labels import Classes
 from hwkeras.data.splitting import split_indices
+from hwkeras.data.targets import CLASSIFICATION
+from hwkeras.data.targets import REGRESSION
+from hwkeras.data.targets import Targets
+from hwkeras.data.targets import require_task
 from hwkeras.errors import DataError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images or sequences and their classes.
+    """Samples and their classes, or the numbers to predict of them.
 
     Args:
-        x_train: float32 array of shape (num_train, height, width, channels) or (num_train, steps, channels).
-        y_train: int64 array of shape (num_train,), class indices from 0.
+        x_train: float32 array of shape (num_train, height, width, channels), (num_train, steps, channels) or
+            (num_train, features); of tokens and ids an int32 array.
+        y_train: int64 array of shape (num_train,), class indices from 0; of a regression float32, in its own unit.
         x_valid: float32 array, a stratified part held back of the training data; it scores candidates.
-        y_valid: int64 array.
+        y_valid: array as `y_train`.
         x_test: float32 array, or None: untouched by the search, for one final independent score.
-        y_test: int64 array, or None.
-        num_classes: int.
-        class_names: tuple of str, by index.
+        y_test: array as `y_train`, or None.
+        num_classes: int; 1 of a regression.
+        class_names: tuple of str, by index; empty of a regression.
         name: str.
         fingerprint: str, SHA-256 of all arrays.
         preprocessing: dict that says what was done to the raw data: `"scale"` (factor of the pixels) and
             `"channel_axis_added"`, for folders also `"image_size"` and `"color"`; for sequences `"mean"` and
-            `"deviation"` of each channel. A device must do the same.
+            `"deviation"` of each channel; for tables `"encoder"`, for recommendations `"ids"`. A device must do the
+            same. What a person should know is the list of str `"notes"`, where there is any.
+        task: str, `"classification"` or `"regression"`. Defaults to `"classification"`.
     """
 
     x_train: np.ndarray = field(repr=False)
@@ -45,38 +53,52 @@ class Dataset:
     name: str
     fingerprint: str
     preprocessing: Mapping
+    task: str = CLASSIFICATION
 
     @property
     def input_shape(self):
-        """Shape of one sample: (height, width, channels) or (steps, channels)."""
+        """Shape of one sample: (height, width, channels), (steps, channels) or (features,)."""
         return tuple(self.x_train.shape[1:])
 
 
-def make_dataset(name, train, test=None, *, reading, validation_share=0.2, seed=0, groups=None, notes=None):
+def make_dataset(
+    name,
+    train,
+    test=None,
+    *,
+    reading,
+    validation_share=0.2,
+    seed=0,
+    groups=None,
+    notes=None,
+    task=None,
+):
     """Checks raw arrays and makes them a data set.
 
     Args:
         name: str.
         train: tuple `(x, y)` of raw arrays.
         test: tuple `(x, y)` of raw arrays, kept untouched. Defaults to `None`.
-        reading: `Pixels` or `Signals`: how the samples are checked and prepared.
+        reading: `Pixels`, `Signals` or another of the kind: how the samples are checked and prepared.
         validation_share: float in (0, 1), of the training data. Defaults to `0.2`.
         seed: int, for the split. Defaults to `0`.
         groups: array of shape (n,), whom each training sample is of: nobody is in both the training and the validation
             part. Defaults to `None`.
         notes: dict that joins `preprocessing`. Defaults to `None`.
+        task: str, `"classification"` or `"regression"`. Defaults to `None`, classification.
 
     Returns:
         Dataset.
 
     Raises:
-        DataError: arrays of another form or no labels, that do not fit each other, or hold one class only.
-        UserError: a share outside (0, 1).
+        DataError: arrays of another form or no labels, that do not fit each other, or hold one class or number only.
+        UserError: a share outside (0, 1), or an unknown task.
     """
+    task = require_task(task) or CLASSIFICATION
     x, y = _paired(*train, ("x_train", "y_train"), reading)
-    classes = Classes.of(y)
-    y = classes.indices(y)
-    if len(np.unique(y)) < 2:
+    classes = Targets.of(y) if task == REGRESSION else Classes.of(y)
+    y = classes.numbers(y)
+    if task == CLASSIFICATION and len(np.unique(y)) < 2:
         raise DataError(f"At least two classes are needed. Received: only {classes.names[y[0]]!r} in {len(y)} labels.")
     indices = split_indices(y, validation_share, seed, groups)
     prepared, facts = reading.fit(train[0], x, indices[0])
@@ -89,11 +111,12 @@ def make_dataset(name, train, test=None, *, reading, validation_share=0.2, seed=
         y_valid=y_valid,
         x_test=x_test,
         y_test=y_test,
-        num_classes=len(classes.values),
+        num_classes=classes.num_classes,
         class_names=classes.names,
         name=name,
         fingerprint=fingerprint(x_train, y_train, x_valid, y_valid, x_test, y_test),
-        preprocessing={**facts, **(notes or {})},
+        preprocessing=with_duplicates_told(facts, notes, reading.noun, x_train, x_valid, x_test),
+        task=task,
     )
 
 
@@ -116,4 +139,4 @@ def _test_part(test, shape, classes, reading, prepared):
         raise DataError(
             f"`x_test` must have {reading.noun}s of the shape of `x_train`, {shape}. Received: {x.shape[1:]}."
         )
-    return prepared(x), classes.indices(y)
+    return prepared(x), classes.numbers(y)

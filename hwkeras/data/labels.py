@@ -26,6 +26,11 @@ class Classes:
         """The classes' names, tuple of str."""
         return tuple(str(value) for value in self.values)
 
+    @property
+    def num_classes(self):
+        """int."""
+        return len(self.values)
+
     @classmethod
     def of(cls, y):
         """Finds the classes of labels.
@@ -74,6 +79,17 @@ class Classes:
             )
         table = np.array([numbers[value] for value in present.tolist()], np.int64)
         return table[inverse.reshape(-1)]
+
+    def numbers(self, y):
+        """What training takes: the same as `indices`, under the name that `targets.Targets` has for its numbers.
+
+        Args:
+            y: array of the form the classes were found in.
+
+        Returns:
+            int64 array of shape (n,).
+        """
+        return self.indices(y)
 
 
 def class_indices(y):

@@ -12,23 +12,35 @@ from hwkeras.data.builtin import BUILTIN_NAMES
 from hwkeras.data.builtin import read_builtin
 from hwkeras.data.dataset import make_dataset
 from hwkeras.data.image_folder import read_folder
+from hwkeras.data.interactions import Interactions
+from hwkeras.data.interactions import read_interactions
+from hwkeras.data.labeled_table import read_table
 from hwkeras.data.pixels import Pixels
 from hwkeras.data.signals import Signals
 from hwkeras.data.sound_folder import read_sounds
 from hwkeras.data.sounds import Sounds
 from hwkeras.data.sounds import front_end_of
 from hwkeras.data.sounds import require_waveforms
+from hwkeras.data.tables import Tables
+from hwkeras.data.text_file import read_text_file
+from hwkeras.data.text_file import read_text_folder
+from hwkeras.data.texts import Texts
 from hwkeras.errors import DataError
 from hwkeras.errors import UserError
 
-KINDS = ("image", "sequence", "audio")
+KINDS = ("image", "sequence", "audio", "text", "table", "interactions")
+_OF_TABLES = ("table", "interactions")
 
 
-def load_dataset(source, *, kind="image", validation_share=0.2, seed=0, image_size=None):
-    """Loads images, sequences or sounds and their classes.
+def load_dataset(
+    source, *, kind="image", validation_share=0.2, seed=0, image_size=None, target=None, task=None, num_words=None
+):
+    """Loads images, sequences, sounds, texts or tables and their classes, or numbers to predict.
 
     Candidates are scored on a stratified part of the training data, held back by `seed`. Test data, where the source
-    has them, are not looked at: they stay for one final independent score.
+    has them, are not looked at: they stay for one final independent score. Samples that are there twice, once to train
+    on and once to judge by, are told: in the `"notes"` of `Dataset.preprocessing`, and of images, sequences and sounds
+    by a `data.DataWarning`.
 
     Args:
         source: str or path: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`; an `.npz` file with `x_train`,
@@ -39,24 +51,50 @@ def load_dataset(source, *, kind="image", validation_share=0.2, seed=0, image_si
         kind: str, `"image"`, or `"sequence"`: an `.npz` whose samples have the shape (n, steps) or (n, steps, channels)
             and are standardized channel by channel; or `"audio"`: an `.npz` of waveforms (n, samples) with
             `sample_rate`, or a folder of class folders with `.wav` files, which become pictures of log-mel energies
-            (`data.LogMel`). Defaults to `"image"`.
+            (`data.LogMel`); or `"text"`: a `.tsv` or `.csv` of labels and texts in UTF-8, an `.npz` of strings, or a
+            folder of class folders with `.txt` files, which become rows of token numbers (`data.Tokenizer`); or
+            `"table"`: a `.csv` or `.parquet` file with named columns, or an `.npz` whose samples have the shape
+            (n, columns), which become vectors (`data.TableEncoder`); or `"interactions"`: such a file of user, item and
+            target, which become pairs of row numbers (`data.IdEncoder`). Defaults to `"image"`.
         validation_share: float in (0, 1). Defaults to `0.2`.
         seed: int. Defaults to `0`.
         image_size: tuple (height, width) that images of a folder are resized to. Defaults to `None`: the most common.
+        target: str, the column of a table that is to be predicted. Defaults to `None`, the last one.
+        task: str, `"classification"` or `"regression"`, whose targets are numbers, kept in their unit. Defaults to
+            `None`: of tables what the targets suggest (words and up to 20 whole numbers are classes; of interactions
+            two values), of everything else classification.
+        num_words: int, the most words of texts that get a number of their own (`data.Tokenizer.fit`). Defaults to
+            `None`, 4000.
 
     Returns:
         Dataset; pixels are in [0, 1] where they were bytes, else as they came (see `Dataset.preprocessing`).
 
     Raises:
         DataError: the source is missing, unreadable, or not usable as it is.
-        UserError: an unknown kind, a share outside (0, 1), or an image size that is not two positive whole numbers.
+        UserError: an unknown kind or task, a share outside (0, 1), an image size that is not two positive whole
+            numbers, or a target of something else than a table, or words of something else than texts.
     """
     if kind not in KINDS:
         raise UserError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={kind!r}.")
     _require_image_size(image_size)
     options = {"validation_share": validation_share, "seed": seed}
+    if kind in _OF_TABLES:
+        return _load_table(source, kind, target, task, options)
+    if target is not None:
+        raise UserError(
+            f"`target` names a column of a table. Received: target={target!r} and kind={kind!r}. Pass kind='table' "
+            "(`--kind table`), or leave it away."
+        )
+    options["task"] = task
+    if num_words is not None and kind != "text":
+        raise UserError(
+            f"`num_words` is of texts. Received: num_words={num_words!r} and kind={kind!r}. Pass kind='text' "
+            "(`--kind text`), or leave it away."
+        )
     if kind == "audio":
         return _load_sounds(source, options)
+    if kind == "text":
+        return _load_texts(source, {} if num_words is None else {"num_words": num_words}, options)
     if kind == "sequence":
         path = _require_file(source, "Sequences are read from an .npz file")
         return make_dataset(path.stem, *read_archive(path), reading=Signals(), groups=read_groups(path), **options)
@@ -85,6 +123,31 @@ def _load_sounds(source, options):
     lengths = [len(sound) for sound in require_waveforms(train[0], "x_train")]
     reading = Sounds(front_end_of(lengths, sample_rate))
     return make_dataset(path.resolve().stem, train, test, reading=reading, groups=groups, notes=notes, **options)
+
+
+def _load_texts(source, settings, options):
+    path = pathlib.Path(os.fspath(source))
+    test = groups = notes = None
+    if path.is_dir():
+        train = read_text_folder(path)
+    else:
+        law = "Texts are read from a .tsv, .csv or .npz file, or a folder of class folders with .txt files"
+        path = _require_file(source, law)
+        if path.suffix.lower() == ".npz":
+            (train, test), groups = read_archive(path), read_groups(path)
+        else:
+            *train, notes = read_text_file(path)
+    reading = Texts(**settings, test=None if test is None else test[0])
+    return make_dataset(path.resolve().stem, train, test, reading=reading, groups=groups, notes=notes, **options)
+
+
+def _load_table(source, kind, target, task, options):
+    path = _require_file(source, "Tables are read from a .csv, .parquet or .npz file")
+    read = read_table if kind == "table" else read_interactions
+    train, test, task, notes = read(path, target, task)
+    groups = read_groups(path) if path.suffix.lower() == ".npz" else None
+    reading = Tables(notes) if kind == "table" else Interactions(notes)
+    return make_dataset(path.stem, train, test, reading=reading, groups=groups, task=task, **options)
 
 
 def _require_file(source, law):

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from hwkeras.data.class_folder import files_by_class
+from hwkeras.data.duplicates import notes_of_equal_files
 from hwkeras.errors import DataError
 
 SUFFIXES = (".wav",)
@@ -22,10 +23,11 @@ def read_sounds(path):
 
     Returns:
         tuple `(waveforms, y, sample_rate, notes)`: list of float32 arrays in [-1, 1], of their own lengths; array of
-        str, the folders' names; int; dict of what was done.
+        str, the folders' names; int; dict of what was done, with `"notes"` of files that hold the same.
 
     Raises:
-        DataError: no class folders, one without sounds, an unreadable sound, or several sample rates.
+        DataError: no class folders, one without sounds, a sound that is unreadable, cut off, empty or not finite, or
+            several sample rates.
     """
     files = files_by_class(path, SUFFIXES, "sound")
     read = [(file, *_read(file)) for group in files.values() for file in group]
@@ -39,8 +41,10 @@ def read_sounds(path):
             f"{len(read)} have {rate} Hz. Resample it."
         )
     y = np.array([name for name, group in files.items() for _ in group])
-    mixed = sum(samples.ndim > 1 for *_, samples in read)
-    return [_mono(samples) for *_, samples in read], y, rate, {"num_mixed_to_mono": mixed}
+    waveforms = [_mono(samples) for *_, samples in read]
+    notes = {"num_mixed_to_mono": sum(samples.ndim > 1 for *_, samples in read)}
+    equal = notes_of_equal_files([file for file, *_ in read], waveforms, y, "sound")
+    return waveforms, y, rate, {**notes, "notes": equal} if equal else notes
 
 
 def _read(file):
@@ -49,13 +53,18 @@ def _read(file):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of notes beside the samples
+            warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
             rate, samples = wavfile.read(file)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # SciPy trips over damaged headers in many ways, UnboundLocalError among them.
         raise DataError(
             f"Every sound must be a readable .wav. Received: {file} ({error}). Remove it, or save it again."
         ) from error
     if len(samples) == 0:
         raise DataError(f"Every sound must hold samples. Received: {file} with none. Remove it.")
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+        raise DataError(f"Every sound must be finite. Received: {file} with NaN or infinite samples. Save it again.")
+    if rate < 1:
+        raise DataError(f"Every sound must have a sample rate. Received: {file} with {rate} Hz. Save it again.")
     return rate, samples
 
 

@@ -8,14 +8,16 @@ from hwkeras.data.labels import class_indices
 from hwkeras.errors import DataError
 from hwkeras.errors import UserError
 
+_NUM_QUANTILES = 10
+
 
 def split(x, y, share=0.2, seed=0):
     """Splits data into a training and a validation part; each keeps the order of the data.
 
     The validation part has `round(n * share)` samples, at least 1 and at most n - 1, and of each class its share to
     within one sample. A class always keeps a sample for training, which can make the part smaller by the number of
-    classes. Labels that are no classes (a regression target), or of which no class has two samples, are split without
-    regard to them.
+    classes. Numbers to predict (floats) are held back in proportion from each tenth of their range by rank. Labels of
+    which no class has two samples, and targets of several numbers, are split without regard to them.
 
     Args:
         x: array of shape (n, ...), or list, tuple or dict of such arrays.
@@ -92,8 +94,16 @@ def _groups(y):
     try:
         classes = class_indices(y)
     except DataError:  # A regression target: there are no classes to keep in proportion.
-        return [np.arange(len(y))]
+        return _tenths(np.asarray(y))
     return [np.flatnonzero(classes == value) for value in np.unique(classes)]
+
+
+def _tenths(y):
+    """Samples by the rank of their number, in ten groups as equal as can be, of two samples at least."""
+    if y.size != len(y) or y.dtype.kind != "f":
+        return [np.arange(len(y))]
+    order = np.argsort(y.reshape(-1), kind="stable")
+    return np.array_split(order, min(_NUM_QUANTILES, len(y) // 2))
 
 
 def _quotas(sizes, share, total):

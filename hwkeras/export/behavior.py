@@ -120,7 +120,7 @@ def check_architecture(manifest):
 
 
 def check_outputs(manifest, flatbuffer, content):
-    """Runs the file on the samples; outputs and accuracy must be as recorded, but for the rounding of kernels.
+    """Runs the file on the samples; outputs and what they are worth must be as recorded, but for rounding kernels.
 
     Args:
         manifest: dict.
@@ -128,7 +128,7 @@ def check_outputs(manifest, flatbuffer, content):
         content: bytes of the samples' file.
 
     Returns:
-        list of Check: `"outputs"` and `"accuracy"`.
+        list of Check: `"outputs"`, and `"accuracy"` or, of numbers, `"rmse"`.
     """
     try:
         samples = Samples.from_bytes(content)
@@ -138,24 +138,26 @@ def check_outputs(manifest, flatbuffer, content):
     if outputs.shape != samples.outputs.shape:
         message = f"shape {outputs.shape}, {samples.outputs.shape} when written"
         return [Check("outputs", False, list(samples.outputs.shape), list(outputs.shape), message)]
-    tolerance = output_tolerance(manifest["outputs"][0])
+    tolerance = output_tolerance(manifest["outputs"][0], float(np.max(np.abs(samples.outputs), initial=0.0)))
     error = float(np.max(np.abs(outputs - samples.outputs), initial=0.0))
     # NaN compares as not within.
     ok = error <= tolerance * (1 + 1e-6)
     message = f"differ by at most {error:.3g} on {len(samples.x)} samples; {tolerance:.3g} is allowed"
-    return [Check("outputs", ok, tolerance, error, message), _check_accuracy(manifest, flatbuffer, samples, tolerance)]
+    return [Check("outputs", ok, tolerance, error, message), _check_quality(manifest, flatbuffer, samples, tolerance)]
 
 
-def _check_accuracy(manifest, flatbuffer, samples, tolerance):
-    expected, received = (manifest.get("check") or {}).get("accuracy"), samples.accuracy(flatbuffer)
+def _check_quality(manifest, flatbuffer, samples, tolerance):
+    recorded = manifest.get("check") or {}
+    name = "rmse" if "rmse" in recorded else "accuracy"
+    expected, received = recorded.get(name), samples.quality(flatbuffer, name)
     if not isinstance(expected, (int, float)):
-        return Check("accuracy", False, expected, received, "the manifest records no accuracy of the samples")
-    allowed = samples.share_of_ties(tolerance)
+        return Check(name, False, expected, received, "the manifest records no accuracy of the samples")
+    allowed = samples.slack(name, tolerance)
     ok = abs(received - expected) <= allowed + _SAME
     message = f"{received:.4f} on {len(samples.x)} samples, {expected:.4f} when written"
-    if allowed:
+    if allowed and name == "accuracy":
         message += f"; {allowed:.4f} are ties that rounding can turn"
-    return Check("accuracy", ok, expected, received, message)
+    return Check(name, ok, expected, received, message)
 
 
 def check_limits(manifest, flatbuffer, latency_ms):

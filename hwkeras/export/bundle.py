@@ -22,6 +22,8 @@ from hwkeras.export.manifest import package_versions
 from hwkeras.export.manifest import plain
 from hwkeras.export.manifest import read_manifest
 from hwkeras.export.manifest import seal
+from hwkeras.export.parts import referred
+from hwkeras.export.parts import write_parts
 from hwkeras.export.samples import SAMPLES_NAME
 from hwkeras.export.samples import Samples
 from hwkeras.export.source import MODEL_NAME
@@ -35,7 +37,8 @@ def write_bundle(directory, candidate, *, overwrite=False, clock=None):
     """Writes one candidate with everything that is known of it.
 
     The files are `model.tflite`, `model.keras` (where a model is given), `model_data.h` and `model_data.cc`,
-    `check.npz` (where samples are given) and `manifest.json`. They are written beside and moved into place together.
+    `check.npz` (where samples are given), `tokenizer.json` (of texts) and `manifest.json`. They are written beside and
+    moved into place together.
 
     Args:
         directory: path of the bundle; its parents are made.
@@ -104,6 +107,7 @@ def _fill(folder, candidate, created):
     (folder / HEADER_NAME).write_text(c_header(), encoding="utf-8", newline="\n")
     (folder / SOURCE_NAME).write_text(c_source(candidate.flatbuffer), encoding="utf-8", newline="\n")
     _save_model(candidate.model, folder / KERAS_NAME)
+    write_parts(folder, candidate.preprocessing)
     samples = None
     if candidate.check_x is not None and len(candidate.check_x):
         samples = Samples.run(candidate.flatbuffer, candidate.check_x, candidate.check_y)
@@ -145,7 +149,7 @@ def _content(candidate, analysis, created, files, samples):
         "hyperparameters": candidate.hyperparameters,
         "seed": candidate.seed,
         "data_fingerprint": candidate.data_fingerprint,
-        "preprocessing": candidate.preprocessing,
+        "preprocessing": referred(candidate.preprocessing),
         "class_names": candidate.class_names,
         "versions": package_versions(),
     }
@@ -155,7 +159,8 @@ def _content(candidate, analysis, created, files, samples):
 def _check_content(candidate, samples):
     if samples is None:
         return None
-    return {"num_samples": len(samples.x), "accuracy": samples.accuracy(candidate.flatbuffer)}
+    name = "rmse" if "rmse" in candidate.metrics else "accuracy"
+    return {"num_samples": len(samples.x), name: samples.quality(candidate.flatbuffer, name)}
 
 
 def _move(temporary, directory):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwkeras.convert import evaluate
 from hwkeras.convert import predict
-from hwkeras.convert import score
+from hwkeras.convert.quality import is_multi_label
 from hwkeras.errors import UserError
 
 SAMPLES_NAME = "check.npz"
@@ -20,11 +21,11 @@ _TOLERANCE_STEPS = 2
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples, their classes, and what the file said to them.
+    """Samples, their classes or numbers, and what the file said to them.
 
     Args:
         x: float array of shape (num_samples, ...).
-        y: int array of shape (num_samples, ...).
+        y: int array of shape (num_samples, ...), or float array of numbers.
         outputs: float array of shape (num_samples, num_outputs), dequantized.
     """
 
@@ -74,21 +75,34 @@ class Samples:
         np.savez_compressed(buffer, x=self.x, y=self.y, outputs=self.outputs)
         return buffer.getvalue()
 
-    def accuracy(self, flatbuffer):
-        """Returns the share of these samples the file classifies rightly, as a float."""
-        return float(score(flatbuffer, self.x, self.y))
-
-    def share_of_ties(self, tolerance):
-        """The share of samples whose class can change when every output moves by a tolerance.
+    def quality(self, flatbuffer, name):
+        """What the answers of a file to these samples are worth.
 
         Args:
+            flatbuffer: bytes of a `.tflite` file.
+            name: str, `"accuracy"` or `"rmse"`.
+
+        Returns:
+            float.
+        """
+        return evaluate(flatbuffer, self.x, self.y, (name,))[name]
+
+    def slack(self, name, tolerance):
+        """How far that can be off when every output moves by a tolerance.
+
+        Args:
+            name: str, `"accuracy"`: the share of samples whose class can change; or `"rmse"`: the tolerance.
             tolerance: float, absolute.
 
         Returns:
             float.
         """
+        if name == "rmse":
+            return float(tolerance)
         if self.outputs.ndim != 2 or not len(self.outputs):
             return 0.0
+        if is_multi_label(self.y, self.outputs.shape[1]):
+            return float(np.mean(np.abs(self.outputs - 0.5) <= tolerance))
         # One output alone says yes above one half.
         margins = (
             np.abs(self.outputs[:, 0] - 0.5)
@@ -98,16 +112,18 @@ class Samples:
         return float(np.mean(margins <= tolerance))
 
 
-def output_tolerance(details):
-    """How far outputs may differ between machines: two steps of a quantized output, 0.001 of a float one.
+def output_tolerance(details, largest=1.0):
+    """How far outputs may differ between machines: two steps of a quantized output, 0.001 of a float one up to 1.
 
     Kernels of different processors round differently (measured: 1 to 2 steps of int8 on the same file).
 
     Args:
         details: dict of one output with `scale`, as in the manifest.
+        largest: float, the largest output there is; a float one may differ by as much more as this is above 1. Defaults
+            to `1.0`.
 
     Returns:
         float, absolute, in dequantized units.
     """
     scale = details.get("scale") or 0.0
-    return _TOLERANCE_STEPS * scale if scale else _FLOAT_TOLERANCE
+    return _TOLERANCE_STEPS * scale if scale else _FLOAT_TOLERANCE * max(1.0, largest)

@@ -33,8 +33,8 @@ class BundleSource:
         hyperparameters: dict of name to value. Defaults to `{}`.
         seed: int. Defaults to `None`, not known.
         data_fingerprint: str, of the data set trained on (`data.fingerprint`). Defaults to `None`, not known.
-        preprocessing: what was done to a raw sample before it reached the model, anything JSON can hold.
-            Defaults to `None`.
+        preprocessing: what was done to a raw sample before it reached the model, anything JSON can hold; the key
+            `"tokenizer"` of a dict, the JSON of a `data.Tokenizer`, becomes a file of its own. Defaults to `None`.
         class_names: sequence of str, by class index. Defaults to `()`.
         limits: sequence of `Limit`, or of str such as `"latency=5ms"`. Defaults to `()`.
         device: str, where it was measured, as `measure.open_meter` reads it. Defaults to `"local"`.

@@ -9,6 +9,7 @@ import time
 from hwkeras.errors import UserError
 from hwkeras.export import behavior
 from hwkeras.export import integrity
+from hwkeras.export import parts
 from hwkeras.export.check import Check
 from hwkeras.export.check import Verification
 from hwkeras.export.latency import check_latency
@@ -58,6 +59,7 @@ def verify(directory, *, meter=None, latency_tolerance=LATENCY_TOLERANCE, remeas
         integrity.check_extra(directory, manifest),
         integrity.check_c_array(directory, manifest),
         *behavior.check_architecture(manifest),
+        *parts.check_tokenizer(directory, manifest),
     ]
     if MODEL_NAME not in intact:
         message = f"not analyzed, run or measured: {MODEL_NAME} is not the file the manifest describes"

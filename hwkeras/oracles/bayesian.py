@@ -11,18 +11,20 @@ from hwkeras.oracles.coded_trials import CodedTrials
 from hwkeras.oracles.surrogate import FittedWeights
 from hwkeras.oracles.surrogate import MetricModel
 
-_NUM_MUTANTS, _NUM_RANDOM = 500, 500
+_NUM_MUTANTS, _NUM_RANDOM = 250, 250
 # Of ParEGO's scalarization: the weight of the sum beside that of the worst objective.
 _AUGMENTATION = 0.05
 _LEAST_LOSS = 1e-3
 _LEAST_ELITE = 5
+_LOSS = Objective("loss", "min")
 
 
 class BayesianOracle(HardwareOracle):
     """A Gaussian process and expected improvement (Jones et al., 1998, DOI 10.1023/A:1008306431147).
 
     Several objectives are joined anew for each proposal, with random weights, to one: the augmented Chebyshev sum of
-    ParEGO (Knowles, 2006, DOI 10.1109/TEVC.2005.851274). Trials outside the limits count as badly as the worst within.
+    ParEGO (Knowles, 2006, DOI 10.1109/TEVC.2005.851274). How alike two candidates are is learned now and then, from the
+    sum with equal weights. Trials outside the limits count as badly as the worst within.
     Nothing that is known before training is used but to turn candidates down; `pareto` uses it.
 
     Args:
@@ -39,6 +41,7 @@ class BayesianOracle(HardwareOracle):
         super().__init__(objectives, limits, **arguments)
         self.num_initial = check_at_least("num_initial", num_initial, 2)
         self._coded = CodedTrials(self)
+        self._fitted = FittedWeights()
 
     def propose(self, rng):
         """Proposes what is expected to improve most on the best trial, in the direction drawn for this proposal.
@@ -53,18 +56,30 @@ class BayesianOracle(HardwareOracle):
         observations = [each for each in self.observations() if np.isfinite(each.losses(self.objectives)).all()]
         if len(observations) < self.num_initial:
             return encoding.decode(encoding.draw(1, rng)[0])
-        codes, losses = coded.of(observations), self._scalarized(observations, rng)
+        codes = coded.of(observations)
+        losses = self._joined(observations, rng.dirichlet(np.ones(len(self.objectives))))
         elite = codes[np.argsort(losses, kind="stable")[: max(_LEAST_ELITE, len(codes) // 5)]]
         mutants = encoding.mutate(elite[rng.integers(len(elite), size=_NUM_MUTANTS)], rng)
         pool = coded.untried(np.unique(np.concatenate([mutants, encoding.draw(_NUM_RANDOM, rng)]), axis=0))
         if not len(pool):
             return encoding.decode(encoding.draw(1, rng)[0])
-        # NOTE: the sum of another proposal has other weights, so nothing is kept from one to the next.
-        model = MetricModel(encoding, Objective("loss", "min"), codes, losses, FittedWeights())
+        model = MetricModel(encoding, _LOSS, codes, losses, self._weights_of(observations, codes))
         gains = model.response.expected_improvement(*model.predict(pool), losses.min())
         return coded.take(pool[int(np.argmax(gains))])
 
-    def _scalarized(self, observations, rng):
+    def _weights_of(self, observations, codes):
+        """The weights of the process, as `MetricModel` asks for them: those that suit the sum with equal weights."""
+        equal = np.full(len(self.objectives), 1.0 / len(self.objectives))
+
+        def fit(number):
+            losses = self._joined(observations[:number], equal)
+            return MetricModel(self._coded.encoding, _LOSS, codes[:number], losses, FittedWeights()).hyperparameters
+
+        # NOTE: `fit` and not the one that is given, which knows only the sum of this proposal: what is kept must follow
+        # from the observations alone.
+        return lambda metric, number, _: self._fitted(metric, number, fit)
+
+    def _joined(self, observations, weights):
         """One loss for each trial; above 0 for a sum, so that it is modeled by its logarithm."""
         losses = self.losses(observations)
         outside = np.array([each.violation > 0 for each in observations])
@@ -72,6 +87,6 @@ class BayesianOracle(HardwareOracle):
             joined = losses[:, 0]
         else:
             low, high = losses.min(axis=0), losses.max(axis=0)
-            scaled = (losses - low) / np.where(high > low, high - low, 1.0) * rng.dirichlet(np.ones(losses.shape[1]))
+            scaled = (losses - low) / np.where(high > low, high - low, 1.0) * weights
             joined = scaled.max(axis=1) + _AUGMENTATION * scaled.sum(axis=1) + _LEAST_LOSS
         return np.where(outside, joined.max(), joined)

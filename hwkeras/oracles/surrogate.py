@@ -48,6 +48,11 @@ class MetricModel:
         self._fit(self._process, codes, losses, features, steps=0)
 
     @property
+    def hyperparameters(self):
+        """float array of logarithms, the weights of the process (`GaussianProcess.hyperparameters`)."""
+        return self._process.hyperparameters
+
+    @property
     def skill(self):
         """float, at most 1; 0 and less is no better than chance (`GaussianProcess.skill`)."""
         return self._process.skill()

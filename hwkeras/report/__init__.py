@@ -5,6 +5,8 @@ from hwkeras.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "architecture_svg": "hwkeras.report.drawing",
+        "front_networks": "hwkeras.report.networks",
         "front_svg": "hwkeras.report.picture",
         "is_estimated": "hwkeras.report.results",
         "load_results": "hwkeras.report.results",

@@ -8,6 +8,8 @@ from markupsafe import Markup
 
 from hwkeras.files import write_atomically
 from hwkeras.objectives import METRICS
+from hwkeras.report.drawing import architecture_svg
+from hwkeras.report.networks import front_networks
 from hwkeras.report.picture import front_svg
 from hwkeras.report.profile_bars import profile_svg
 from hwkeras.report.results import column_metrics
@@ -21,7 +23,7 @@ from hwkeras.report.results import metric_title
 from hwkeras.report.results import summary_line
 
 _TEMPLATE = "report.html"
-_HEADLINES = ("accuracy", "latency_ms", "size_bytes", "peak_ram_bytes")
+_HEADLINES = ("accuracy", "f1", "auc", "rmse", "latency_ms", "size_bytes", "peak_ram_bytes")
 _SETTINGS = (
     ("Space", "space"),
     ("Oracle", "oracle"),
@@ -41,21 +43,26 @@ _SETTINGS = (
 def write_page(results, path):
     """Writes the page of a run; nothing in it is loaded from elsewhere, and it needs no JavaScript.
 
+    The networks of the front are drawn as far as their bundles lie where the document says, beside the page.
+
     Args:
         results: dict, the result document (`load_results`).
-        path: path of the HTML file to write.
+        path: path of the HTML file to write, in the run directory.
 
     Returns:
         pathlib.Path of the file.
     """
-    return write_atomically(pathlib.Path(path), page_html(results))
+    path = pathlib.Path(path)
+    return write_atomically(path, page_html(results, front_networks(results, path.parent)))
 
 
-def page_html(results):
+def page_html(results, networks=None):
     """Renders the page of a run.
 
     Args:
         results: dict, the result document.
+        networks: dict of identity (trial, precision) to `space.Architecture`, those to draw, the chosen one's first.
+            Defaults to `None`, nothing is drawn.
 
     Returns:
         str, an HTML document.
@@ -75,6 +82,7 @@ def page_html(results):
         metric_titles=[column_title(results, name) for name in metrics],
         front_rows=[_row(results, candidate, metrics) for candidate in front],
         all_rows=[_row(results, candidate, metrics) for candidate in results.get("candidates", [])],
+        drawings=_drawings(networks or {}),
         profile=_profile_picture(results),
         is_estimated=is_estimated(results),
         settings=_settings(results),
@@ -108,6 +116,18 @@ def _pictures(results):
         svg = front_svg(candidates, front, x, y, limits=results.get("limits", ()), best=results.get("best"))
         pictures.append((_caption(candidates, front, x, y), Markup(svg)))  # noqa: S704 - front_svg escapes every name
     return pictures
+
+
+def _drawings(networks):
+    """One drawing for each network that differs: (whose it is, markup)."""
+    names, kinds = {}, {}
+    for (trial, precision), architecture in networks.items():
+        names.setdefault(architecture.hash, []).append(f"{trial} {precision}")
+        kinds.setdefault(architecture.hash, architecture)
+    return [
+        (", ".join(names[key]), Markup(architecture_svg(kinds[key])))  # noqa: S704 - architecture_svg escapes all text
+        for key in kinds
+    ]
 
 
 def _profile_picture(results):
@@ -147,7 +167,10 @@ def _data_settings(results):
     data = {**(results.get("data") or {})}
     data.setdefault("fingerprint", results.get("data_fingerprint"))
     told = {key: value for key, value in data.items() if value or value == 0}
-    return [(f"Data: {key.replace('_', ' ')}", _setting_text(value)) for key, value in told.items()]
+    rows = [(f"Data: {key.replace('_', ' ')}", _setting_text(value)) for key, value in told.items()]
+    preprocessing = told.get("preprocessing")
+    notes = preprocessing.get("notes") if isinstance(preprocessing, dict) else None
+    return rows + [("Note on the data", str(note)) for note in notes or ()]
 
 
 def _meter_settings(meter):

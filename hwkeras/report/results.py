@@ -12,8 +12,13 @@ RESULTS_NAME = "results.json"
 SCHEMA = 1
 TITLES = {
     "accuracy": "Accuracy",
+    "f1": "F1",
+    "auc": "AUC",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
     "latency_ms": "Latency",
     "size_bytes": "Size",
+    "gzip_bytes": "Size gzipped",
     "peak_ram_bytes": "Peak RAM",
     "macs": "MACs",
     "params": "Parameters",

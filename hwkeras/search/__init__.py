@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "Candidate": "hwkeras.search.candidate",
-        "DEFAULT_OBJECTIVES": "hwkeras.search.tuner",
+        "Compression": "hwkeras.search.compression",
         "Economy": "hwkeras.search.economy",
         "HardwareTuner": "hwkeras.search.tuner",
         "Journal": "hwkeras.search.journal",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 
 from hwkeras.convert import convert_all
-from hwkeras.convert import score
+from hwkeras.convert import evaluate
 from hwkeras.convert import take_samples
 from hwkeras.files import write_atomically
 from hwkeras.measure import analyze
@@ -22,13 +23,15 @@ class Deployer:
         data: `TrainingData`, for calibration and validation.
         clock: `StageClock`.
         elsewhere: `Elsewhere`, which adds what further devices say.
+        qualities: sequence of names of `convert.quality.QUALITIES`, what is told of the answers of each file.
     """
 
-    def __init__(self, latencies, data, clock, elsewhere):
+    def __init__(self, latencies, data, clock, elsewhere, qualities):
         self._latencies = latencies
         self._data = data
         self._clock = clock
         self._elsewhere = elsewhere
+        self._qualities = qualities
 
     def deploy(self, model, precisions, directory, identity):
         """Converts, checks, scores and measures.
@@ -48,7 +51,21 @@ class Deployer:
         with self._clock.stage("convert"):
             calibration = take_samples(self._data.x, NUM_CALIBRATION_SAMPLES) if "int8" in precisions else None
             converted = convert_all(model, precisions, calibration)
-        contents = [converted[precision].flatbuffer for precision in precisions]
+        contents = {precision: converted[precision].flatbuffer for precision in precisions}
+        return self.deploy_files(contents, directory, identity)
+
+    def deploy_files(self, contents, directory, identity):
+        """Scores and measures files that were converted before.
+
+        Args:
+            contents: dict of precision, or recipe, to the bytes of a file.
+            directory: pathlib.Path of the trial; receives the files.
+            identity: dict with `trial`, `architecture`, `architecture_hash`.
+
+        Returns:
+            list of Candidate, in the order of the files.
+        """
+        precisions, contents = list(contents), list(contents.values())
         with self._clock.stage("analyze"):
             analyses = [analyze(content) for content in contents]
         with self._clock.stage("measure"):
@@ -57,7 +74,8 @@ class Deployer:
         for precision, content, analysis, measurement in zip(precisions, contents, analyses, measurements, strict=True):
             metrics = self._metrics(content, analysis, measurement)
             with self._clock.stage("save"):
-                file = write_atomically(directory / f"{precision}.tflite", content)
+                # A colon, as in `prune=2:4`, is no letter of a file's name everywhere.
+                file = write_atomically(directory / f"{precision.replace(':', '-')}.tflite", content)
             status = "ok" if measurement.ok else measurement.status
             candidates.append(
                 Candidate(
@@ -72,9 +90,9 @@ class Deployer:
         return self._elsewhere.complete(candidates, directory.parent)
 
     def _metrics(self, content, analysis, measurement):
-        metrics = dict(analysis.metrics())
+        metrics = analysis.metrics() | {"gzip_bytes": len(gzip.compress(content, mtime=0))}
         with self._clock.stage("evaluate"):
-            metrics["accuracy"] = score(content, self._data.x_valid, self._data.y_valid)
+            metrics |= evaluate(content, self._data.x_valid, self._data.y_valid, self._qualities)
         if measurement.ok:
             metrics["latency_ms"] = measurement.latency_ms
         return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}

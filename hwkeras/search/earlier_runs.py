@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def read_earlier_runs(directories, hyperparameters=None, data_fingerprint=None):
 
     A run on other data, another device or with other limits serves, too: what it found is a hint, which the search it
     is given to confirms or not. Of a network that was trained on, the longest trained trial is read alone; a trial
-    whose file cannot be read is left out.
+    whose file cannot be read is left out, with a warning.
 
     Args:
         directories: sequence of str or PathLike, or one of them: directories of runs of hwkeras.
@@ -104,10 +105,11 @@ def _completed(directory):
 
 
 def _read_trial(path):
-    """The trial of a file, or None when it is not whole: the run may have been killed, or may be running."""
+    """The trial of a file, or None when it is not whole."""
     try:
         return Trial.from_state(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        warnings.warn(f"A trial of an earlier run cannot be read and is left out: {path} ({error!r}).", stacklevel=2)
         return None
 
 

@@ -62,8 +62,17 @@ class Outcome:
         Raises:
             keras_tuner.errors.FailedTrialError: no precision has a value for every objective.
         """
-        self._journal.write("candidates", trial=trial_id, candidates=[c.to_json() for c in candidates])
+        self.replace(trial_id, candidates)
         return trial_metrics(candidates, self._oracle.objectives, self._limits, num_epochs)
+
+    def replace(self, trial_id, candidates):
+        """Writes down what a trial is deployed as from now on.
+
+        Args:
+            trial_id: str.
+            candidates: list of Candidate.
+        """
+        self._journal.write("candidates", trial=trial_id, candidates=[c.to_json() for c in candidates])
 
     def finish(self, trial):
         """Writes down that a trial completed, and what the search has found by then.
@@ -152,6 +161,10 @@ class Outcome:
             "hypervolume_reference": self._hypervolumes.reference(),
             "satisfiability": self._satisfiability(),
             "stopped_trials": list(self._said("stopped").values()),
+            "failed_recipes": [
+                {name: event[name] for name in ("trial", "recipe", "message")}
+                for event in self._journal.read("recipe_failed")
+            ],
             "inherited_weights": list(self._said("inherited").values()),
             "stopped": reason and {"kind": reason.kind, "message": reason.message},
             "front": [candidate.to_json() for candidate in front],

@@ -7,7 +7,9 @@ import sys
 from hwkeras.objectives import METRICS
 from hwkeras.units import format_quantity
 
-_SHOWN = ("accuracy", "latency_ms", "size_bytes")
+# By name where it is not plain which it is.
+_NAMED = ("f1", "auc", "rmse")
+_SHOWN = ("accuracy", *_NAMED, "latency_ms", "size_bytes")
 
 
 def print_progress(event, facts):
@@ -77,4 +79,5 @@ def _value(metric, value):
 def _text(candidate, name):
     text = format_quantity(candidate.metrics[name], METRICS[name].unit)
     is_estimated = name == "latency_ms" and candidate.measurement.get("source") == "estimated"
+    text = f"{name} {text}" if name in _NAMED else text
     return f"{text} (estimated)" if is_estimated else text

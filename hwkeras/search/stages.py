@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-STAGES = ("propose", "build", "convert", "analyze", "measure", "fit", "evaluate", "save")
+STAGES = ("propose", "build", "convert", "analyze", "measure", "fit", "compress", "evaluate", "save")
 
 
 class StageClock:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import keras_tuner as kt
 
+from hwkeras.convert.quality import qualities_of
+from hwkeras.convert.quality import require_targets
 from hwkeras.oracles.durable import DurableOracle
 from hwkeras.oracles.fidelity import architecture_hyperparameters
 from hwkeras.search.admission import Admission
@@ -23,6 +25,7 @@ from hwkeras.search.run import Run
 from hwkeras.search.screening import Screen
 from hwkeras.search.stages import StageClock
 from hwkeras.search.training import Training
+from hwkeras.search.trial_compressor import TrialCompressor
 from hwkeras.search.weights import Weights
 
 
@@ -64,38 +67,48 @@ class TrialLife:
         services: `Services`.
         training: `Training`.
         deployer: `Deployer`.
+        compressor: `TrialCompressor`.
         hopeless: `HopelessTrials`, or None where every trial is trained to its end. Defaults to `None`.
     """
 
-    def __init__(self, services, training, deployer, hopeless=None):
+    def __init__(self, services, training, deployer, compressor, hopeless=None):
         self._services = services
         self._training = training
         self._deployer = deployer
+        self.compressor = compressor
         self._hopeless = hopeless
 
     @classmethod
-    def of(cls, services, economy, data, seed, on_lost):
+    def of(cls, services, economy, compression, data, seed, on_lost):
         """Trains on the data of a search, as economically as it is asked to.
 
         Args:
             services: `Services`.
             economy: `Economy`.
+            compression: `Compression`.
             data: `TrainingData`.
             seed: int, of the trainings.
             on_lost: callable `(trial_id, message)`, see `Training`.
 
         Returns:
             TrialLife.
+
+        Raises:
+            DataError: the labels do not suit the objectives.
+            UserError: objectives of classes and of numbers; recipes for data that stream.
         """
         its, objectives, limits = services, services.oracle.objectives, services.oracle.limits
         inheritance = Inheritance(its.hypermodel, its.weights, its.journal, its.oracle)
         inheritance = inheritance if economy.inherit_weights else None
         training = Training(its.hypermodel, data, its.clock, seed, its.weights, on_lost, inheritance)
         elsewhere = Elsewhere(its.latencies, objectives, limits, its.clock)
-        deployer = Deployer(its.latencies[0], data, its.clock, elsewhere)
+        qualities = qualities_of(objectives, limits)
+        require_targets(data.y_valid, qualities)
+        deployer = Deployer(its.latencies[0], data, its.clock, elsewhere, qualities)
         costs = KnownCosts(its.hypermodel, its.naming, its.admission, its.journal, its.latencies, objectives, its.clock)
         hopeless = HopelessTrials(its.journal, its.outcome, costs, objectives, limits, data.num_epochs)
-        return cls(services, training, deployer, hopeless if economy.stop_hopeless else None)
+        compressor = TrialCompressor(compression, data, deployer, services, seed)
+        return cls(services, training, deployer, compressor, hopeless if economy.stop_hopeless else None)
 
     def live(self, trial):
         """Lives the life of a trial.
@@ -124,4 +137,5 @@ class TrialLife:
         candidates = [dataclasses.replace(c, metrics=finite | c.metrics) for c in candidates]
         if watch is not None:
             self._hopeless.note_curve(trial.trial_id, watch)
-        return its.outcome.deliver(trial.trial_id, candidates, num_epochs)
+        candidates, more_epochs = self.compressor.add_to(candidates, model, trial)
+        return its.outcome.deliver(trial.trial_id, candidates, num_epochs + more_epochs)

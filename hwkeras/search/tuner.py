@@ -21,6 +21,7 @@ from hwkeras.search import pruning
 from hwkeras.search import selection
 from hwkeras.search.admission import Admission
 from hwkeras.search.budget import Budget
+from hwkeras.search.compression import Compression
 from hwkeras.search.continuation import Continuation
 from hwkeras.search.devices import Devices
 from hwkeras.search.economy import Economy
@@ -28,6 +29,8 @@ from hwkeras.search.failures import MAX_FAILURES_IN_A_ROW
 from hwkeras.search.failures import FatalTrialError
 from hwkeras.search.failures import reason_of_failures
 from hwkeras.search.finalists import Finalists
+from hwkeras.search.goals import check_goals
+from hwkeras.search.goals import usual_objectives
 from hwkeras.search.journal import Journal
 from hwkeras.search.naming import Naming
 from hwkeras.search.outcome import Outcome
@@ -35,14 +38,13 @@ from hwkeras.search.progress import print_progress
 from hwkeras.search.run import Run
 from hwkeras.search.satisfiability import satisfiability_of
 from hwkeras.search.screening import Screen
+from hwkeras.search.settings import settings_of
 from hwkeras.search.shipping import Shipping
 from hwkeras.search.stages import StageClock
 from hwkeras.search.training_data import TrainingData
 from hwkeras.search.trial_life import Services
 from hwkeras.search.trial_life import TrialLife
 from hwkeras.search.weights import Weights
-
-DEFAULT_OBJECTIVES = ("accuracy", "latency_ms", "size_bytes")
 
 
 class HardwareTuner(kt.Tuner):
@@ -56,7 +58,7 @@ class HardwareTuner(kt.Tuner):
         hypermodel: one of `hwkeras.spaces`, any `keras_tuner.HyperModel`, or a function `build(hp)` that returns a
             compiled classifier.
         objectives: sequence of metric names, `Objective`s or `keras_tuner.Objective`s; keras-tuner's own score is the
-            first. Defaults to `("accuracy", "latency_ms", "size_bytes")`.
+            first. Defaults to `None`: accuracy, latency and size; of a space that predicts numbers rmse for accuracy.
         limits: sequence of `"size=200KiB"`-like strings or `Limit`s. Defaults to `()`.
         device: str, where latency is measured. The name of a hardware profile (`hwkeras boards`) sets its flash and RAM
             as limits, and latencies are estimates. Or a sequence of them: the first gives `latency_ms`, a further
@@ -69,6 +71,8 @@ class HardwareTuner(kt.Tuner):
         max_total_epochs: int or None, epochs to train in all trials together. Defaults to `None`.
         min_gain: float or None, ends the search when less than this share of the hypervolume is expected of one more
             trial, for several on end; for oracles that say what they expect. Defaults to `None`.
+        compression: `Compression`, or recipes such as `["int8_qat", "prune=0.5+int8_qat"]`, which the networks near the
+            front are compressed by. Defaults to `None`, none.
         economy: `Economy`, how training is saved. Defaults to `None`, every candidate is trained in full.
         satisfiability_seconds: float, spent first on telling what share of the space fits. Defaults to `0`, none.
         seed: int or None, of proposals, splits and weights. Defaults to `None`.
@@ -86,7 +90,7 @@ class HardwareTuner(kt.Tuner):
         self,
         hypermodel,
         *,
-        objectives=DEFAULT_OBJECTIVES,
+        objectives=None,
         limits=(),
         device="local",
         precision=("float32", "int8"),
@@ -95,6 +99,7 @@ class HardwareTuner(kt.Tuner):
         max_minutes=None,
         max_total_epochs=None,
         min_gain=None,
+        compression=None,
         economy=None,
         satisfiability_seconds=0,
         seed=None,
@@ -111,16 +116,18 @@ class HardwareTuner(kt.Tuner):
         self.progress = progress
         self._data_facts = {"name": "", "class_names": [], "preprocessing": {}} | (data_facts or {})
         self.pruned, self._clock = None, StageClock()
-        self.economy = Economy.of(economy)
+        self.economy, self.compression = Economy.of(economy), Compression.of(compression)
         self._budget = Budget(max_minutes, max_total_epochs=max_total_epochs, min_gain=min_gain)
         self._satisfiability_seconds = satisfiability_seconds
         if isinstance(oracle, str):
-            objectives, limits = self._devices.objectives(objectives), self._devices.limits(limits)
+            objectives = self._devices.objectives(objectives or usual_objectives(as_hypermodel(hypermodel)))
+            limits = self._devices.limits(limits)
             oracle = get_oracle(oracle)(objectives, limits, max_trials=max_trials, seed=self.seed)
         self.run = Run(pathlib.Path(directory))
         self._journal = Journal(self.run.directory / "journal.jsonl")
         self.economy.check(oracle, self._journal)
         self.objectives, self.limits = list(oracle.objectives), list(oracle.limits)
+        check_goals(self.objectives, self.limits)
         oracle.verbose = 0  # keras-tuner's own table prints on stdout
         self._init_keras_tuner(oracle, as_hypermodel(hypermodel), self.run.directory, overwrite)
         self._weights = Weights(self.run)
@@ -171,7 +178,8 @@ class HardwareTuner(kt.Tuner):
             self._latencies,
             self._clock,
         )
-        return TrialLife.of(services, self.economy, data, self.seed, self._continuation.on_lost_weights)
+        on_lost = self._continuation.on_lost_weights
+        return TrialLife.of(services, self.economy, self.compression, data, self.seed, on_lost)
 
     def _populate_initial_space(self):
         # Our spaces know all their hyperparameters; the default builds a network for every conditional scope.
@@ -200,7 +208,7 @@ class HardwareTuner(kt.Tuner):
         fit_kwargs |= {} if epochs is None else {"epochs": epochs}
         data = TrainingData.from_fit_arguments(fit_args, fit_kwargs, self.seed, self.economy.train_share)
         self._budget.resume(self._journal.read("finished"), data.num_epochs)
-        self.run.open(self._settings(data))
+        self.run.open(settings_of(self, data, self._devices, self._data_facts))
         self.run.save_check_samples(data.x_valid, data.y_valid)
         self.economy.learn(self.oracle, self._journal, data.fingerprint)
         self._screen.zero_cost = self.economy.zero_cost_scores(data.x, self.seed)
@@ -235,6 +243,7 @@ class HardwareTuner(kt.Tuner):
         self._tell("finished", message=reason.message if reason else "")
 
     def _measure_finalists(self):
+        self._life.compressor.complete(self.load_model)
         finalists = Finalists(self.run, self._journal, self._latencies[0], self.objectives, self.limits)
         with self._clock.stage("measure"):
             again = finalists.measure_again(self.candidates())
@@ -374,22 +383,6 @@ class HardwareTuner(kt.Tuner):
         self._shipping.ship_front(document, self.front())
         self.run.save_results(document)
         return document
-
-    def _settings(self, data):
-        return {
-            "data_fingerprint": data.fingerprint,
-            "data": self._data_facts,
-            "objectives": [objective.metric for objective in self.objectives],
-            "limits": [str(limit) for limit in self.limits],
-            "precisions": list(self.precisions),
-            **self._devices.describe(),
-            "space": type(self.hypermodel).__name__,
-            "oracle": type(self.oracle).__name__,
-            "seed": self.seed,
-            "epochs": data.num_epochs,
-            "economy": self.economy.to_json(),
-            "pruned": self.pruned.summary() if self.pruned else (self.run.settings() or {}).get("pruned", ""),
-        }
 
     def _tell(self, event, **facts):
         if self.progress is not None:

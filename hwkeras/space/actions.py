@@ -27,7 +27,7 @@ def architecture_from_actions(
     Args:
         actions: sequence of `"conv"`, `"pool"` (max pooling) and `"fc"` (dense). Convolutions and pools come first.
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         filters: int, of each convolution. Defaults to `32`.
         kernel: int. Defaults to `3`.
         stride: int, of each convolution. Defaults to `1`.
@@ -78,7 +78,7 @@ def chain(steps, input_shape, num_classes):
             )
         draft.append(f"{action}{number}", {"conv": "conv", "pool": "max_pool", "fc": "dense"}[action], **params)
     _flatten(draft)
-    draft.append("classifier", "classifier", classes=num_classes)
+    draft.append_head(num_classes)
     return draft.finish()
 
 

@@ -14,6 +14,8 @@ from hwkeras.space.shapes import output_shape
 from hwkeras.space.summary import summarize
 
 _FORMAT = 1
+# Kinds that nothing follows.
+_HEADS = ("classifier", "regressor")
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Architecture:
                 f"Every layer but the last must be used by another. Received: {unused[0]!r} without a user. "
                 "Leave it out, or merge it by an add or concat layer."
             )
-        classifiers = [layer.name for layer in self.layers[:-1] if layer.kind == "classifier"]
-        if classifiers:
-            raise UserError(f"A classifier must be the last layer. Received: {classifiers[0]!r} before others.")
+        heads = [layer for layer in self.layers[:-1] if layer.kind in _HEADS]
+        if heads:
+            raise UserError(f"A {heads[0].kind} must be the last layer. Received: {heads[0].name!r} before others.")
 
     def _inferred_shapes(self):
         shapes = {}

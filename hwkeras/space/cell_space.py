@@ -63,7 +63,7 @@ class CellSpace(MenuSpace):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         nodes: int, of a cell, its input included. Defaults to `4`.
         operations: what may sit on an edge: `"none"`, `"skip_connect"`, `"nor_conv_1x1"`, `"nor_conv_3x3"`,
             `"avg_pool_3x3"`, `"max_pool_3x3"`, `"sep_conv_3x3"`, `"sep_conv_5x5"`. Defaults to NAS-Bench-201's five.
@@ -162,7 +162,7 @@ class CellSpace(MenuSpace):
                 _append_cell(draft, f"stage{stage}_cell{number}", cell, width, activation)
         draft.append("last_activation", "activation", activation=activation)
         draft.append("pool", "global_average_pool")
-        draft.append("classifier", "classifier", classes=self.num_classes)
+        draft.append_head(self.num_classes)
         return draft.finish()
 
 

@@ -59,15 +59,32 @@ def least_cost(architecture, bytes_per_weight=1, bytes_per_activation=1):
     for name, value in (("bytes_per_weight", bytes_per_weight), ("bytes_per_activation", bytes_per_activation)):
         if not value > 0:
             raise UserError(f"`{name}` must be positive. Received: {name}={value!r}. The least of any precision is 1.")
+    steps = [step for _, steps in _steps_by_layer(architecture) for step in steps]
+    num_weights, macs = sum(step.weights for step in steps), sum(step.macs for step in steps)
+    peak = max((step.alive for step in steps), default=0)
+    return LeastCost(num_weights * bytes_per_weight, peak * bytes_per_activation, macs, num_weights)
+
+
+def layer_costs(architecture):
+    """What each layer contributes to `least_cost`.
+
+    Args:
+        architecture: Architecture.
+
+    Returns:
+        dict of layer name to (multiply-accumulates, weights of kernels), two ints.
+    """
+    return {
+        layer.name: (sum(step.macs for step in steps), sum(step.weights for step in steps))
+        for layer, steps in _steps_by_layer(architecture)
+    }
+
+
+def _steps_by_layer(architecture):
     shapes = architecture.output_shapes()
-    num_weights = macs = peak = 0
     for layer in architecture.layers:
         inputs = [shapes[name] for name in layer.inputs]
-        for step in _STEPS.get(layer.kind, _no_steps)(layer, inputs, shapes[layer.name]):
-            num_weights += step.weights
-            macs += step.macs
-            peak = max(peak, step.alive)
-    return LeastCost(num_weights * bytes_per_weight, peak * bytes_per_activation, macs, num_weights)
+        yield layer, tuple(_STEPS.get(layer.kind, _no_steps)(layer, inputs, shapes[layer.name]))
 
 
 @dataclass(frozen=True)
@@ -201,6 +218,44 @@ def _dense(layer, inputs, output):
     yield _Step(weights if num_inputs > 1 else 0, weights, num_inputs + num_units)
 
 
+def _embedding(layer, inputs, output):
+    (length,), (units, projection) = inputs[0], (layer.params["units"], layer.params["projection"])
+    yield _Step(layer.params["vocabulary"] * units, 0, length + length * units)
+    if projection:
+        yield _positionwise_step(length, units, projection)
+
+
+def _positionwise_step(positions, channels, units, kept=0):
+    """The same dense layer at every position."""
+    weights = channels * units
+    return _Step(weights if channels > 1 else 0, positions * weights, positions * (channels + units) + kept)
+
+
+def _attention(layer, inputs, output):
+    (source,), ffn = inputs, layer.params["ffn"]
+    size, channels = _size(source), source[-1]
+    positions = size // channels
+    for _ in ("query", "key", "value"):
+        yield _positionwise_step(positions, channels, channels)
+    scores = layer.params["heads"] * positions**2
+    # Queries and keys, beside the source, which values and the shortcut need.
+    yield _Step(0, positions * size, 3 * size + scores)
+    yield _Step(0, positions * size, 3 * size + scores)
+    yield _positionwise_step(positions, channels, channels, size)
+    yield _Step(0, 0, 3 * size)
+    if ffn:
+        yield _positionwise_step(positions, channels, ffn)
+        yield _positionwise_step(positions, ffn, channels, size)
+        yield _Step(0, 0, 3 * size)
+
+
+def _attention_pool(layer, inputs, output):
+    size, channels = _size(inputs[0]), inputs[0][-1]
+    positions = size // channels
+    yield _positionwise_step(positions, channels, 1)
+    yield _Step(0, size, size + positions + channels)
+
+
 def _passing(layer, inputs, output):
     yield _Step(0, 0, sum(map(_size, inputs)) + _size(output))
 
@@ -228,11 +283,16 @@ _STEPS = {
     "residual": _residual,
     "depthwise_conv": _depthwise_conv,
     "squeeze_excite": _squeeze_excite,
+    "embedding": _embedding,
+    "attention": _attention,
+    "attention_pool": _attention_pool,
     "max_pool": _passing,
     "average_pool": _passing,
     "global_average_pool": _passing,
     "dense": _dense,
     "classifier": _dense,
+    "regressor": _dense,
     "add": _add,
+    "multiply": _add,
     "concat": _concat,
 }

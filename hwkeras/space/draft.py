@@ -12,13 +12,14 @@ class Draft:
 
     Args:
         input_shape: tuple of ints, without the batch.
+        dtype: str, of the input, `"float32"` or `"int32"`. Defaults to `"float32"`.
     """
 
-    def __init__(self, input_shape):
+    def __init__(self, input_shape, dtype="float32"):
         self._layers = []
         self._shapes = {}
         self._last = None
-        self.append("input", "input", inputs=(), shape=input_shape)
+        self.append("input", "input", inputs=(), shape=input_shape, dtype=dtype)
 
     @property
     def last(self):
@@ -55,6 +56,19 @@ class Draft:
             name: str, of a layer appended before.
         """
         self._last = name
+
+    def append_head(self, num_classes):
+        """Appends the last layer: a softmax of classes, or one number.
+
+        Args:
+            num_classes: int, 2 or more; 1 for a number.
+
+        Returns:
+            str, the name.
+        """
+        if num_classes == 1:
+            return self.append("regressor", "regressor")
+        return self.append("classifier", "classifier", classes=num_classes)
 
     def finish(self):
         """The architecture written.

@@ -62,7 +62,7 @@ class ImageSpace(MenuSpace):
 
     Args:
         input_shape: (height, width, channels). Where height or width is 1, kernels are 1 in that direction.
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         stages: int, the most stages. Defaults to `3`.
         min_stages: int, stages beyond this many may be absent (depth 0), the last ones first. Defaults to `1`.
         layer_types: the kind of a stage's blocks. `"parallel_conv"` is a kxk and a 1x1 convolution side by side,
@@ -230,4 +230,4 @@ class ImageSpace(MenuSpace):
             draft.append("dense", "dense", units=values["head/dense_units"], activation=values["activation"])
         if values["head/dropout"]:
             draft.append("dropout", "dropout", rate=values["head/dropout"])
-        draft.append("classifier", "classifier", classes=self.num_classes)
+        draft.append_head(self.num_classes)

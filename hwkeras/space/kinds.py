@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from hwkeras.space.law import COUNT
 from hwkeras.space.law import EXTENT
 from hwkeras.space.law import FLAG
 from hwkeras.space.law import POSITIVE
@@ -15,6 +16,8 @@ from hwkeras.space.law import Law
 from hwkeras.space.law import one_of
 
 ACTIVATIONS = ("relu", "relu6", "hard_swish", "linear")
+# Between 0 and 1: what is multiplied by them is let through or held back.
+GATES = ("sigmoid", "hard_sigmoid")
 _ACTIVATION = one_of(ACTIVATIONS)
 # A default that says: the parameter must be given.
 REQUIRED = object()
@@ -66,10 +69,12 @@ def _convolution(**parameters):
 _SE = Parameter(FLAG, False)
 _SKIP = Parameter(FLAG, False)
 _PADDING = Parameter(one_of(("same", "valid")), "valid")
+NORMALIZATIONS = ("batch", "layer")
 
 KINDS = MappingProxyType(
     {
-        "input": _kind(0, 0, shape=Parameter(SHAPE)),
+        # Numbers, or whole ones that name something, such as words.
+        "input": _kind(0, 0, shape=Parameter(SHAPE), dtype=Parameter(one_of(("float32", "int32")), "float32")),
         "conv": _convolution(se=_SE, skip=_SKIP),
         "separable_conv": _convolution(se=_SE, skip=_SKIP),
         "inverted_bottleneck": _convolution(expansion=Parameter(POSITIVE, 4), se=_SE, skip=_SKIP),
@@ -84,6 +89,17 @@ KINDS = MappingProxyType(
         "squeeze_excite": _kind(squeezed=Parameter(POSITIVE)),
         # Two convolutions; `skip` is the shortcut around both, by a 1x1 projection where the shape changes.
         "residual": _convolution(se=_SE, skip=Parameter(FLAG, True)),
+        # A row of a table for each number from 0 to vocabulary - 1; brought to `projection` channels unless that is 0.
+        "embedding": _kind(vocabulary=Parameter(POSITIVE), units=Parameter(POSITIVE), projection=Parameter(COUNT, 0)),
+        # Attention among all positions, then `ffn` units at each, if any; a shortcut around both, each normalized.
+        "attention": _kind(
+            heads=Parameter(POSITIVE, 1),
+            ffn=Parameter(COUNT, 0),
+            activation=Parameter(_ACTIVATION, "relu"),
+            normalization=Parameter(one_of(NORMALIZATIONS), "batch"),
+        ),
+        # The mean of all positions, each weighed by what a dense layer says of it.
+        "attention_pool": _kind(),
         # A stride of None is the size.
         "max_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
         "average_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
@@ -92,12 +108,18 @@ KINDS = MappingProxyType(
         "reshape": _kind(shape=Parameter(SHAPE)),
         # An activation on its own, in front of convolutions that share it.
         "activation": _kind(activation=Parameter(_ACTIVATION, "relu")),
-        "dense": _kind(units=Parameter(POSITIVE), activation=Parameter(_ACTIVATION, "relu")),
+        "batch_norm": _kind(),
+        # So many values of a vector, from one on.
+        "slice": _kind(begin=Parameter(COUNT), size=Parameter(POSITIVE)),
+        "dense": _kind(units=Parameter(POSITIVE), activation=Parameter(one_of((*ACTIVATIONS, *GATES)), "relu")),
         "dropout": _kind(rate=Parameter(RATE)),
         "add": _kind(2, None),
+        "multiply": _kind(2, None),
         "concat": _kind(2, None),
         "classifier": _kind(
             classes=Parameter(POSITIVE), activation=Parameter(one_of(("softmax", "sigmoid")), "softmax")
         ),
+        # So many numbers, of any size.
+        "regressor": _kind(outputs=Parameter(POSITIVE, 1)),
     }
 )

@@ -119,7 +119,7 @@ def one_of(options):
 
 POSITIVE = Law("a positive integer", _integer(1))
 COUNT = Law("an integer of 0 or more", _integer(0))
-CLASSES = Law("an integer of 2 or more", _integer(2))
+CLASSES = Law("a number of classes, or 1 to predict a number", _integer(1))
 EXTENT = Law("a positive integer, or a pair of them (height, width)", _extent)
 SHAPE = Law("a tuple of one to three positive integers, such as (28, 28, 1)", _shape(1, 2, 3))
 IMAGE_SHAPE = Law("(height, width, channels), three positive integers", _shape(3))

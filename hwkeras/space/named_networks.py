@@ -13,6 +13,10 @@ from types import MappingProxyType
 from hwkeras.errors import UserError
 from hwkeras.space.branches import append_fire
 from hwkeras.space.draft import Draft
+from hwkeras.space.nasnet_cell import NASNET_A_NORMAL
+from hwkeras.space.nasnet_cell import NASNET_A_REDUCTION
+from hwkeras.space.nasnet_network import append_cells
+from hwkeras.space.nasnet_network import nasnet_steps
 
 # Channels are kept multiples of so many (Sandler et al., 2018, as published in code).
 _DIVISOR = 8
@@ -28,7 +32,7 @@ def _end(draft, num_classes, rate=0.0):
     draft.append("pool", "global_average_pool")
     if rate:
         draft.append("dropout", "dropout", rate=rate)
-    draft.append("classifier", "classifier", classes=num_classes)
+    draft.append_head(num_classes)
     return draft.finish()
 
 
@@ -37,7 +41,7 @@ def mobilenet_v1(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, the width multiplier. Defaults to `1.0`.
 
     Returns:
@@ -58,7 +62,7 @@ def mobilenet_v2(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, the width multiplier. Defaults to `1.0`.
 
     Returns:
@@ -81,7 +85,7 @@ def efficientnet_lite(input_shape, num_classes, width=1.0, depth=1.0):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, multiplies channels. Defaults to `1.0`.
         depth: float, multiplies blocks. Defaults to `1.0`.
 
@@ -157,7 +161,7 @@ def mobilenet_v3_small(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, the width multiplier. Defaults to `1.0`.
 
     Returns:
@@ -171,7 +175,7 @@ def mobilenet_v3_large(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, the width multiplier. Defaults to `1.0`.
 
     Returns:
@@ -198,7 +202,7 @@ def _mobilenet_v3(input_shape, num_classes, width, rows, units):
     draft.append("pool", "global_average_pool")
     draft.append("dense", "dense", units=_rounded(units * max(1.0, width)), activation="hard_swish")
     draft.append("dropout", "dropout", rate=0.2)
-    draft.append("classifier", "classifier", classes=num_classes)
+    draft.append_head(num_classes)
     return draft.finish()
 
 
@@ -214,7 +218,7 @@ def squeezenet(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, multiplies all channels. Defaults to `1.0`.
 
     Returns:
@@ -232,7 +236,7 @@ def squeezenet(input_shape, num_classes, width=1.0):
         append_fire(draft, f"fire{number}", 2 * expanded, 3, 1, "relu", batch_norm=False, squeezed=squeezed)
     draft.append("dropout", "dropout", rate=0.5)
     draft.append("pool", "global_average_pool")
-    draft.append("classifier", "classifier", classes=num_classes)
+    draft.append_head(num_classes)
     return draft.finish()
 
 
@@ -244,7 +248,7 @@ def resnet8(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels), 32x32x3 in the benchmark.
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, multiplies all channels. Defaults to `1.0`.
 
     Returns:
@@ -264,7 +268,7 @@ def ds_cnn(input_shape, num_classes, width=1.0):
 
     Args:
         input_shape: (height, width, channels), 49x10x1 in the benchmark: frames, coefficients.
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, multiplies all channels. Defaults to `1.0`.
 
     Returns:
@@ -279,6 +283,31 @@ def ds_cnn(input_shape, num_classes, width=1.0):
     return _end(draft, num_classes, 0.4)
 
 
+def nasnet_a_mobile(input_shape, num_classes, width=1.0):
+    """NASNet-A (4 @ 1056) of Zoph et al., 2018, arXiv:1707.07012, DOI 10.1109/CVPR.2018.00907: 5.3 million parameters.
+
+    Keras Applications' has 5,326,716. Ours has 15,353 more, the biases of its depthwise convolutions; nothing stands
+    between each of them and a pointwise one. Its edges are padded evenly (the stem gives 112 rows of 224, where the
+    published gives 111), and what must be halved is halved by one convolution (`nasnet_network.append_cells`): as many
+    parameters, operations within a hundredth.
+
+    Args:
+        input_shape: (height, width, channels).
+        num_classes: int; 1 for a regression, one number that is predicted.
+        width: float, multiplies all channels. Defaults to `1.0`.
+
+    Returns:
+        Architecture.
+    """
+    draft = Draft(input_shape)
+    draft.append("stem", "conv", filters=max(1, int(32 * width)), stride=2, activation="linear")
+    # The cells in front of the first stage have a quarter and a half of its channels.
+    steps = nasnet_steps(NASNET_A_NORMAL, NASNET_A_REDUCTION, 3, 4, max(4, int(44 * width)), 2)
+    append_cells(draft, steps, "relu")
+    draft.append("last_activation", "activation", activation="relu")
+    return _end(draft, num_classes)
+
+
 NAMED_NETWORKS = MappingProxyType(
     {
         "ds_cnn": ds_cnn,
@@ -287,6 +316,7 @@ NAMED_NETWORKS = MappingProxyType(
         "mobilenet_v2": mobilenet_v2,
         "mobilenet_v3_large": mobilenet_v3_large,
         "mobilenet_v3_small": mobilenet_v3_small,
+        "nasnet_a_mobile": nasnet_a_mobile,
         "resnet8": resnet8,
         "squeezenet": squeezenet,
     }
@@ -299,7 +329,7 @@ def named_network(name, input_shape, num_classes, width=1.0):
     Args:
         name: str, a key of `NAMED_NETWORKS`.
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         width: float, the width multiplier. Defaults to `1.0`.
 
     Returns:

@@ -20,7 +20,7 @@ class NamedSpace(MenuSpace):
     Args:
         name: str, a key of `NAMED_NETWORKS`, such as `"mobilenet_v2"`.
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         widths: width multipliers; 1.0 is the published network. Defaults to `(0.25, 0.35, 0.5, 0.75, 1.0)`.
 
     Raises:

@@ -42,7 +42,7 @@ class DictSpace(MenuSpace):
             `global_pooling` (True; False flattens), `dense_units` (0, none), `dropout_rate` (0.0). In brackets what
             holds where the key is absent.
         input_shape: (height, width, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
 
     Raises:
         UserError: an unknown key, or a value that breaks its law.
@@ -73,7 +73,7 @@ class DictSpace(MenuSpace):
             draft.append("dense", "dense", units=values["dense_units"], activation=values["activation"])
         if values["dropout_rate"]:
             draft.append("dropout", "dropout", rate=values["dropout_rate"])
-        draft.append("classifier", "classifier", classes=self.num_classes)
+        draft.append_head(self.num_classes)
         return draft.finish()
 
     def _append_conv(self, draft, number, values):

@@ -33,7 +33,7 @@ class SequenceSpace(MenuSpace):
 
     Args:
         input_shape: (steps, channels).
-        num_classes: int, 2 or more.
+        num_classes: int; 1 for a regression, one number that is predicted.
         stages: see `ImageSpace`. Defaults to `3`.
         min_stages: see `ImageSpace`. Defaults to `1`.
         layer_types: see `ImageSpace`. Defaults to `("conv", "separable_conv", "residual", "inverted_bottleneck")`.

@@ -87,6 +87,25 @@ def _pool(layer, shape):
     return ((height - sizes[0]) // strides[0] + 1, (width - sizes[1]) // strides[1] + 1, channels)
 
 
+def _embedding(layer, shape):
+    if len(shape) != 1:
+        raise UserError(
+            f"An embedding layer must get a row of numbers, (length,). Received: {shape} for layer {layer.name!r}. "
+            "Place it behind the input."
+        )
+    return (*shape, layer.params["projection"] or layer.params["units"])
+
+
+def _attention(layer, shape):
+    channels, heads = _image(layer, shape)[-1], layer.params["heads"]
+    if channels % heads:
+        raise UserError(
+            f"`heads` of layer {layer.name!r} must divide its channels. Received: heads={heads}, channels={channels}. "
+            f"Pass a divisor of {channels}."
+        )
+    return shape
+
+
 def _reshape(layer, shape):
     wanted = layer.params["shape"]
     if math.prod(wanted) != math.prod(shape):
@@ -111,9 +130,26 @@ def _classifier(layer, shape):
     return (layer.params["classes"],)
 
 
-def _add(layer, shapes):
+def _regressor(layer, shape):
+    _vector(layer, shape)
+    return (layer.params["outputs"],)
+
+
+def _slice(layer, shape):
+    _vector(layer, shape)
+    begin, size = layer.params["begin"], layer.params["size"]
+    if begin + size > shape[0]:
+        raise UserError(
+            f"A slice layer must end within its input. Received: begin={begin}, size={size} of {shape[0]} values for "
+            f"layer {layer.name!r}."
+        )
+    return (size,)
+
+
+def _elementwise(layer, shapes):
     if len(set(shapes)) > 1:
-        raise UserError(f"An add layer must get equal shapes. Received: {shapes} for layer {layer.name!r}.")
+        article = "An" if layer.kind == "add" else "A"
+        raise UserError(f"{article} {layer.kind} layer must get equal shapes. Received: {shapes} for {layer.name!r}.")
     return shapes[0]
 
 
@@ -126,7 +162,7 @@ def _concat(layer, shapes):
     return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
-_MERGES = {"add": _add, "concat": _concat}
+_MERGES = {"add": _elementwise, "multiply": _elementwise, "concat": _concat}
 _RULES = {
     "conv": _convolution,
     "separable_conv": _convolution,
@@ -135,13 +171,19 @@ _RULES = {
     "residual": _convolution,
     "depthwise_conv": _depthwise,
     "squeeze_excite": _image,
+    "embedding": _embedding,
+    "attention": _attention,
+    "attention_pool": lambda layer, shape: (_image(layer, shape)[-1],),
     "max_pool": _pool,
     "average_pool": _pool,
     "global_average_pool": lambda layer, shape: (_image(layer, shape)[-1],),
     "flatten": lambda layer, shape: (math.prod(shape),),
     "reshape": _reshape,
     "activation": lambda layer, shape: shape,
+    "batch_norm": lambda layer, shape: shape,
+    "slice": _slice,
     "dense": _dense,
     "dropout": lambda layer, shape: shape,
     "classifier": _classifier,
+    "regressor": _regressor,
 }

@@ -7,9 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from dataclasses import replace
 
-_SHORT = {"global_average_pool": "global_pool", "classifier": "dense"}
+_SHORT = {"global_average_pool": "global_pool", "classifier": "dense", "regressor": "dense"}
 # Parameters that may change within a run of blocks alike: the first block strides, the others skip.
 _VARYING = ("stride", "skip")
+_MOST_CHARACTERS = 800
+# Parameter -> what stands in front of its value, where it is not 0.
+_PREFIXES = {"projection": "to", "heads": "h", "ffn": "f"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class _Piece:
 
 
 def summarize(layers):
-    """Writes the layers in one line.
+    """Writes the layers in one line; of a network whose line would be very long, those in the middle are counted.
 
     Args:
         layers: sequence of `Layer`.
@@ -47,7 +50,23 @@ def summarize(layers):
         runs.append((number, piece))
         previous = piece.name
     groups = itertools.groupby(runs, key=lambda item: (item[0], item[1].key))
-    return " | ".join(_run([piece for _, piece in group]) for _, group in groups)
+    return _shortened([_run([piece for _, piece in group]) for _, group in groups])
+
+
+def _shortened(texts):
+    """All, or of very many the first and the last ones."""
+    told = " | ".join(texts)
+    first, last = _fitting(texts), _fitting(texts[:0:-1])[::-1]
+    num_more = len(texts) - len(first) - len(last)
+    if len(told) <= _MOST_CHARACTERS or num_more < 1:
+        return told
+    return " | ".join([*first, f"{num_more} more", *last])
+
+
+def _fitting(texts):
+    """As many from the front as take a half of the room, one at least."""
+    ends = itertools.accumulate(len(text) + 3 for text in texts)
+    return texts[: max(1, sum(end <= _MOST_CHARACTERS // 2 for end in ends))]
 
 
 def _single(layer):
@@ -80,11 +99,14 @@ def _run(pieces):
 def _described(layer):
     params = layer.params
     text = _SHORT.get(layer.kind, layer.kind)
-    text += str(params.get("filters") or params.get("units") or params.get("classes") or params.get("rate") or "")
+    sizes = (params.get(name) for name in ("filters", "units", "classes", "outputs", "rate"))
+    text += str(next(filter(None, sizes), ""))
     text += _extent(params.get("size"))
     text += f"k{_extent(params['kernel'])}" if "kernel" in params else ""
     text += f"s{_extent(params['stride'])}" if params.get("stride", 1) not in (1, params.get("size")) else ""
     text += f" e{params['expansion']}" if "expansion" in params else ""
+    text += "".join(f" {prefix}{params[name]}" for name, prefix in _PREFIXES.items() if params.get(name))
+    text += " layer_norm" if params.get("normalization") == "layer" else ""
     text += " se" if params.get("se") else ""
     text += " no_bn" if params.get("batch_norm") is False else ""
     activation = params.get("activation", "relu")

@@ -1,7 +1,8 @@
 """The default search against keras-tuner's random one on real training: Fashion-MNIST, equal wall-clock, two limits.
 
-Three searches over the same space, each in a process of its own; the second and third get the seconds that the first
-took, and a trial that began in time counts:
+Three searches over the same space, side by side, each in a process of its own: they share the processors, so whatever
+else the machine does disturbs them alike. The second and third go on until the first has ended, and a trial that began
+in time counts:
 
 - `pareto`: `HardwareTuner` as it is.
 - `random`: `keras_tuner.RandomSearch` with our training and our re-estimation of batch statistics.
@@ -95,18 +96,17 @@ class Plain(kt.HyperModel):
 
 
 class TimedRandomSearch(kt.RandomSearch):
-    """Ends with the trial in which its time is over; keeps each network as it was when its training ended."""
+    """Ends with the trial during which a file appears."""
 
-    def __init__(self, hypermodel, data, seconds, seed, directory):
-        self.files = {}
-        self._networks, self._data, self._end = pathlib.Path(directory), data, time.perf_counter() + seconds
+    def __init__(self, hypermodel, until, seed, directory):
+        self._until = until
         super().__init__(
             hypermodel, kt.Objective("val_accuracy", "max"), max_trials=10_000, seed=seed, directory=str(directory)
         )
 
     def on_trial_end(self, trial):
         super().on_trial_end(trial)
-        if time.perf_counter() >= self._end:
+        if self._until.exists():
             self.oracle.max_trials = len(self.oracle.trials)
 
 
@@ -114,7 +114,7 @@ def searched_by_random(arm, data, arguments, directory):
     """All files of a random search, with the validation accuracy of their networks."""
     hypermodel = {"random": Ours, "plain": Plain}[arm](data)
     start = time.perf_counter()
-    tuner = TimedRandomSearch(hypermodel, data, arguments.seconds, arguments.seed, directory)
+    tuner = TimedRandomSearch(hypermodel, arguments.until, arguments.seed, directory)
     tuner.search(
         *data.train, validation_data=data.valid, epochs=arguments.epochs, batch_size=BATCH_SIZE, verbose=0
     )  # fmt: skip
@@ -146,6 +146,8 @@ def searched_by_pareto(data, arguments, directory):
     )
     tuner.search(*data.train, validation_data=data.valid, epochs=arguments.epochs, batch_size=BATCH_SIZE)
     seconds = time.perf_counter() - start
+    if arguments.until:
+        arguments.until.touch()
     print(json.dumps({name: round(spent) for name, spent in tuner.stage_seconds.items()}), file=sys.stderr)
     found = [
         ((tuner.run.directory / each.file).read_bytes(), each.precision, each.metrics["accuracy"])
@@ -202,6 +204,14 @@ def run_arm(arguments):
         print(json.dumps(facts | summary(judged(found, data))), flush=True)
 
 
+def started(arm, seed, until, arguments):
+    """One search in a process of its own."""
+    command = [sys.executable, __file__, "--arm", arm, "--seed", str(seed), "--until", until]
+    command += ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
+    command += ["--data", str(arguments.data), "--samples", str(arguments.samples)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
@@ -211,22 +221,21 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, default=DATA)
     parser.add_argument("--arm", choices=ARMS, help="one search only, in this process")
     parser.add_argument("--seed", type=int, default=0, help="of --arm")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of --arm random and plain")
+    parser.add_argument("--until", type=pathlib.Path, help="of --arm: a file that `pareto` makes when it has ended")
     arguments = parser.parse_args()
     if arguments.arm:
         return run_arm(arguments)
     found = {arm: [] for arm in ARMS}
     for seed in range(arguments.seeds):
-        seconds = 0.0
-        for arm in ARMS:
-            command = [sys.executable, __file__, "--arm", arm, "--seed", str(seed), "--seconds", str(seconds)]
-            command += ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
-            command += ["--data", str(arguments.data), "--samples", str(arguments.samples)]
-            said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            result = json.loads(said.strip().splitlines()[-1])
-            print(json.dumps(result), flush=True)
-            seconds = seconds or result["seconds"]
-            found[arm].append(result)
+        with tempfile.TemporaryDirectory() as directory:
+            searches = {arm: started(arm, seed, f"{directory}/ended", arguments) for arm in ARMS}
+            for arm, search in searches.items():
+                said, _ = search.communicate()
+                if search.returncode:
+                    raise SystemExit(f"The search of arm {arm} failed with exit code {search.returncode}.")
+                result = json.loads(said.strip().splitlines()[-1])
+                print(json.dumps(result), flush=True)
+                found[arm].append(result)
     for name in ("hypervolume", "best_accuracy"):
         means = {arm: round(float(np.mean([each[name] or 0.0 for each in found[arm]])), 4) for arm in ARMS}
         print(json.dumps({f"mean_{name}": means}))

@@ -36,6 +36,10 @@ NETS = {
     "residual_identity": dict(kind="residual", filters=3, activation="relu6"),
     "depthwise_conv": dict(kernel=(3, 5), stride=2),
     "squeeze_excite": dict(squeezed=2),
+    "attention": dict(heads=3),
+    "attention_all": dict(kind="attention", heads=1, ffn=4, activation="hard_swish", normalization="layer"),
+    "attention_pool": dict(),
+    "batch_norm": dict(),
     "activation": dict(activation="hard_swish"),
     "reshape": dict(shape=(4, 16, 3)),
     "max_pool": dict(size=3, stride=2),
@@ -60,6 +64,9 @@ def forked_net():
     draft.append("c", "add", ("a", "b"))
     draft.append("d", "concat", ("c", "a"))
     draft.append("pool", "global_average_pool")
+    draft.append("e", "slice", begin=0, size=4)
+    draft.append("f", "slice", ("pool",), begin=4, size=4)
+    draft.append("g", "multiply", ("e", "f"))
     draft.append("classifier", "classifier", classes=1, activation="sigmoid")
     return draft.finish()
 
@@ -174,4 +181,6 @@ def test_every_kind_has_a_block():
     assert set(blocks._BLOCKS) == set(KINDS)
     tested = {params.get("kind", name) for name, params in NETS.items()}
     tested |= {layer.kind for layer in itertools.chain(forked_net().layers, net("conv", filters=3).layers)}
+    # Of whole numbers, in test_text_blocks; and test_target_scale.
+    tested |= {"embedding", "regressor"}
     assert tested == set(KINDS)

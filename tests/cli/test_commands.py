@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import hwkeras as hw
@@ -192,3 +193,14 @@ def test_a_folder_of_class_folders(tmp_path, capfd, digits):
     assert document["best"]["metrics"]["accuracy"] > 0.8
     manifest = json.loads((pathlib.Path(document["best"]["file"]).parent / "manifest.json").read_text())
     assert manifest["class_names"] == ["class_0", "class_1"]
+
+
+def test_a_warning_is_one_line_without_the_place_in_the_code(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 255, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "twice.npz", x_train=x, y_train=y, x_test=x[:5], y_test=y[:5])
+    command = [sys.executable, "-m", "hwkeras", "search", str(tmp_path / "twice.npz"), "--space", f"{SPACE}:nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    warning, error = done.stderr.splitlines()
+    assert warning.startswith("warning: 5 of 5 test images are equal to a training or validation image: ")
+    assert error.startswith("error: `--space` must name something that exists") and done.returncode == 2

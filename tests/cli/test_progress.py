@@ -1,12 +1,14 @@
 """The live line, without a terminal: what it says as events arrive."""
 
 from hwkeras.cli.progress import LiveProgress
+from hwkeras.objectives import Objective
 from hwkeras.search.candidate import Candidate
 from hwkeras.testing import FakeClock
 
 
 class Tuner:
     progress = None
+    objectives = (Objective("accuracy", "max"),)
 
 
 def finished(trial, accuracy, status="ok"):

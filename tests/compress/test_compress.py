@@ -34,6 +34,19 @@ def test_int8_files_are_integer_throughout(compressed, recipe):
     assert all(tensor.values.dtype == np.int8 for tensor in constant_tensors(compressed(recipe).tflite))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["prune=0.8+int8_qat", "prune=0.5+cluster=16+int8_qat"])
+def test_twenty_steps_arrive_in_the_file(recipe, trained, digits):
+    (x, y), (x_valid, y_valid) = digits
+    one = compress(trained, recipe, (x[:640], y[:640]), validation_data=(x_valid, y_valid), epochs=1, batch_size=32)
+    wanted = Recipe.parse(recipe)
+    assert one.report.pruned and all(layer.sparsity_in_file >= wanted.sparsity - 0.005 for layer in one.report.pruned)
+    assert all(layer.values_in_file <= 16 for layer in one.report.clustered)
+    assert one.report.float_operators == ()
+    # So short a training does not repair everything that 80% of zeros break.
+    assert one.report.accuracy_after > 0.6
+
+
 def test_the_report_counts_the_bytes(compressed):
     one = compressed("prune=0.5+int8_qat")
     assert one.report.size_bytes == len(one.tflite)

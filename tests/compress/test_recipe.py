@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hwkeras.compress.recipe import Recipe
 from hwkeras.errors import UserError
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_qat", "int16x8")
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_qat", "int16x8", "mixed")
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,9 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_qat", "int16x8")
         ("prune=2:4", {"pattern": (2, 4)}),
         ("int16x8+cluster=16", {"clusters": 16, "precision": "int16x8"}),
         ("channels=0.5", {"channels": 0.5}),
+        ("mixed", {"precision": "mixed"}),
+        ("mixed+prune=0.5", {"sparsity": 0.5, "precision": "mixed"}),
+        ("channels=0.5+mixed", {"channels": 0.5, "precision": "mixed"}),
         (
             "int8_qat+distill+cluster=16+prune=0.6+channels=0.5",
             {"sparsity": 0.6, "clusters": 16, "channels": 0.5, "distill": True, "precision": "int8_qat"},
@@ -40,6 +43,8 @@ def test_says_what_a_recipe_means():
     assert (Recipe.parse("int8").needs_training, Recipe.parse("int8").needs_calibration) == (False, True)
     assert (Recipe.parse("int16x8").file_precision, Recipe.parse("int16x8").needs_calibration) == ("int16x8", True)
     assert not Recipe.parse("dynamic").needs_calibration
+    mixed = Recipe.parse("mixed")
+    assert (mixed.file_precision, mixed.needs_calibration, mixed.needs_training) == ("mixed", True, False)
     for step in ("prune=0.5", "prune=2:4", "cluster=4", "channels=0.5"):
         assert Recipe.parse(step).needs_training
     assert Recipe.parse("prune=2:4").prunes and not Recipe.parse("cluster=4").prunes
@@ -73,7 +78,7 @@ def test_what_is_printed_parses_back(recipe):
     "text", ["prune", "int4", "prune=0.5+", "", "quantize", "prune:0.5", "distill=1", "channel=0.5", "cluster:8"]
 )
 def test_an_unknown_step_lists_what_exists(text):
-    with pytest.raises(UserError, match=r"made of the steps channels=<share>, prune=.*, int16x8, joined by '\+'"):
+    with pytest.raises(UserError, match=r"made of the steps channels=<share>, prune=.*, mixed, joined by '\+'"):
         Recipe.parse(text)
 
 
@@ -121,6 +126,7 @@ def test_clusters_are_counted(value):
     [
         ("int8+int8_qat", "precision"),
         ("int16x8+float16", "precision"),
+        ("int8_qat+mixed", "precision"),
         ("prune=0.5+prune=0.3", "prune"),
         ("prune=0.5+prune=2:4", "prune"),
         ("cluster=4+cluster=8", "cluster"),
@@ -133,7 +139,7 @@ def test_what_is_asked_twice_is_refused(text, kind):
         Recipe.parse(text)
 
 
-@pytest.mark.parametrize("text", ["distill", "distill+int8", "distill+int16x8", "prune=0+distill"])
+@pytest.mark.parametrize("text", ["distill", "distill+int8", "distill+int16x8", "distill+mixed", "prune=0+distill"])
 def test_nothing_is_distilled_where_nothing_trains(text):
     with pytest.raises(UserError, match=r"needs a step that trains: .* Received: 'distill\+.*'distill\+int8_qat'"):
         Recipe.parse(text)

@@ -248,24 +248,35 @@ def spaces():
     from hwkeras.space import ImageSpace
     from hwkeras.space import LayerListSpace
     from hwkeras.space import NamedSpace
+    from hwkeras.space import NasnetSpace
     from hwkeras.space import SequenceSpace
+    from hwkeras.space import TabularSpace
+    from hwkeras.space import TextSpace
+    from hwkeras.space import TwoTowerSpace
 
     return {
         "image": ImageSpace((16, 16, 3), 5),
         "layer list": LayerListSpace((16, 16, 3), (5,)),
         "cells": CellSpace((16, 16, 3), 5, cells=(1,)),
         "sequence": SequenceSpace((32, 3), 4),
+        "text": TextSpace(12, 50, 3),
+        "tabular": TabularSpace((7,), 1),
+        "two towers": TwoTowerSpace(20, 30),
+        "nasnet": NasnetSpace((12, 12, 3), 5, blocks=2, repeats=(1,), stages=2),
         "named": NamedSpace("mobilenet_v2", (32, 32, 3), 5),
     }
 
 
-@pytest.mark.parametrize("name", ["image", "layer list", "cells", "sequence"])
+SPACES = ["image", "layer list", "cells", "sequence", "text", "tabular", "two towers", "nasnet"]
+
+
+@pytest.mark.parametrize("name", SPACES)
 def test_networks_of_the_spaces_have_twins(draw, name):
     check_drawn(spaces()[name], draw, [0])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["image", "layer list", "cells", "sequence", "named"])
+@pytest.mark.parametrize("name", [*SPACES, "named"])
 def test_thirty_networks_of_each_space_have_twins(draw, name):
     # A named network varies in its width alone.
     check_drawn(spaces()[name], draw, range(100, 103 if name == "named" else 130))

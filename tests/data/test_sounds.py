@@ -80,10 +80,10 @@ def test_several_channels_are_averaged_and_told(tmp_path, dtype):
 
 
 def test_an_archive_of_sounds_is_read(tmp_path):
-    sounds = np.stack([tone(hertz) for hertz in (300, 310, 2000, 2010)] * 3)
+    sounds = np.stack([tone(hertz + detuned) for detuned in (0, 5, 20) for hertz in (300, 310, 2000, 2010)])
     y = np.array([0, 0, 1, 1] * 3)
     whole = (sounds * 32767).astype("int16")
-    np.savez(tmp_path / "a.npz", x_train=whole, y_train=y, sample_rate=RATE, x_test=whole[:2], y_test=y[:2])
+    np.savez(tmp_path / "a.npz", x_train=whole, y_train=y, sample_rate=RATE, x_test=whole[:2] // 2, y_test=y[:2])
     dataset = load_dataset(tmp_path / "a.npz", kind="audio")
     assert len(dataset.x_test) == 2
     assert dataset.preprocessing["longest_seconds"] == 0.5

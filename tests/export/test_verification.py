@@ -225,10 +225,10 @@ def test_the_tolerance_of_outputs():
 def test_ties_are_the_samples_that_rounding_can_turn():
     outputs = np.array([[0.5, 0.498, 0.0], [0.9, 0.1, 0.0], [0.2, 0.2, 0.6]])
     samples = Samples(np.zeros((3, 1)), np.zeros(3), outputs)
-    assert samples.share_of_ties(0.0011) == pytest.approx(1 / 3)
-    assert samples.share_of_ties(0.0009) == 0.0
+    assert samples.slack("accuracy", 0.0011) == pytest.approx(1 / 3)
+    assert samples.slack("accuracy", 0.0009) == 0.0
     one = Samples(np.zeros((2, 1)), np.zeros(2), np.array([[0.51], [0.9]]))
-    assert one.share_of_ties(0.011) == 0.5
+    assert one.slack("accuracy", 0.011) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_metrics_know_devices_and_list_without_them():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("speed=5ms", r"A limit is written NAME=QUANTITY with NAME one of accuracy, latency.* Received: 'speed=5ms'"),
+        ("speed=5ms", r"A limit is written NAME=QUANTITY with NAME one of accuracy, f1, auc.* Received: 'speed=5ms'"),
         ("latency", r"A limit is written NAME=QUANTITY"),
         ("latency=5parsec", r"unknown unit 'parsec'"),
         ("size=0KiB", r"positive and finite"),

@@ -19,7 +19,7 @@ def image_space(**choices):
         "dense_units": (0,),
         "dropout_rates": (0.0,),
     }
-    return hw.spaces.Image(input_shape=(8, 8, 1), num_classes=10, **(wanted | choices))
+    return hw.spaces.Image(**({"input_shape": (8, 8, 1), "num_classes": 10} | wanted | choices))
 
 
 @pytest.fixture(scope="session")

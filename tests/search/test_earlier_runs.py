@@ -53,7 +53,9 @@ def test_failed_running_and_damaged_trials_are_left_out(run_of):
     directory, _ = run_of("run", evaluate=lambda hp: next(results)(hp))
     (directory / "trial_02" / "trial.json").write_text('{"trial_id": "0')
     (directory / "trial_03" / "trial.json").write_text("[]")
-    assert len(read_earlier_runs([directory])) == 1
+    with pytest.warns(UserWarning, match="cannot be read and is left out: .*trial.json") as told:
+        assert len(read_earlier_runs([directory])) == 1
+    assert len(told) == 2
 
 
 def test_a_network_that_was_trained_on_is_read_once(run_of):

@@ -176,7 +176,7 @@ def test_arguments_round_trip():
     [
         (dict(input_shape=(28, 28)), r"`input_shape` must be \(height, width, channels\).*input_shape=\(28, 28\)"),
         (dict(input_shape=28), r"`input_shape` must be .*input_shape=28"),
-        (dict(num_classes=1), r"`num_classes` must be an integer of 2 or more. Received: num_classes=1"),
+        (dict(num_classes=0), r"`num_classes` must be a number of classes, or 1 .* Received: num_classes=0"),
         (dict(stages=0), r"`stages` must be a positive integer. Received: stages=0"),
         (dict(min_stages=4), r"`min_stages` must be from 1 to `stages`. Received: min_stages=4, stages=3"),
         (dict(min_stages=0), r"`min_stages` must be from 1 to `stages`"),

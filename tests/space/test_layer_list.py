@@ -69,7 +69,7 @@ def test_pools_that_cannot_fit_are_no_choice():
     ("arguments", "said"),
     [
         (dict(output_shape=(10, 10)), r"`output_shape` must be \(num_classes,\).*output_shape=\(10, 10\)"),
-        (dict(output_shape=1), r"`output_shape` must be an integer of 2 or more. Received: output_shape=1"),
+        (dict(output_shape=0), r"`output_shape` must be a number of classes, or 1 .* Received: output_shape=0"),
         (dict(num_layers=0), r"`num_layers` must be a positive integer. Received: num_layers=0"),
         (dict(layer_types=("conv", "rnn")), r"`layer_types` must be one of 'conv', 'pool', 'fc'.*'rnn'"),
         (dict(fc_sizes=[]), r"`fc_sizes` must hold at least one value"),

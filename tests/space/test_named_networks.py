@@ -10,12 +10,13 @@ from hwkeras.space.named_networks import efficientnet_lite
 
 IMAGENET = ((224, 224, 3), 1000)
 # Name -> (input shape, classes), published parameters, what ours has more by the choices that its docstring tells.
-# The first five: Keras Applications' own counts; the others: MLPerf Tiny's reference models.
+# The first six: Keras Applications' own counts; the others: MLPerf Tiny's reference models.
 PUBLISHED = {
     "mobilenet_v1": (IMAGENET, 4_253_864, 0),
     "mobilenet_v2": (IMAGENET, 3_538_984, 0),
     "mobilenet_v3_small": (IMAGENET, 2_554_968, 0),
     "mobilenet_v3_large": (IMAGENET, 5_507_432, 0),
+    "nasnet_a_mobile": (IMAGENET, 5_326_716, 15_353),
     "squeezenet": (IMAGENET, 1_235_496, 0),
     "resnet8": (((32, 32, 3), 10), 78_666, 288 - 240),
     "ds_cnn": (((49, 10, 1), 12), 24_908, -576),
@@ -26,6 +27,7 @@ MACS = {
     "mobilenet_v2": 300,
     "mobilenet_v3_small": 56,
     "mobilenet_v3_large": 219,
+    "nasnet_a_mobile": 564,
     "resnet8": 12.5,
     "ds_cnn": 2.7,
 }

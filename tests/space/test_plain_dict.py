@@ -43,7 +43,7 @@ def test_pools_stop_at_1x1(values_of):
         (({"filters": []}, (8, 8, 1), 10), r"`filters` must hold at least one value"),
         (([16], (8, 8, 1), 10), r"`choices` must be a dict of key to values. Received: choices=\[16\]"),
         (({}, (8, 8), 10), r"`input_shape` must be \(height, width, channels\)"),
-        (({}, (8, 8, 1), 0), r"`num_classes` must be an integer of 2 or more"),
+        (({}, (8, 8, 1), 0), r"`num_classes` must be a number of classes, or 1"),
     ],
 )
 def test_a_dict_that_is_no_space(arguments, said):

@@ -22,12 +22,14 @@ def test_the_script_runs(script, tmp_path):
     assert "chosen:" in done.stdout
 
 
+# A notebook has the cells of its script, which ran: two show that they run in a kernel, the second far from its data.
 @pytest.mark.slow
-@pytest.mark.parametrize("script", TUTORIALS, ids=lambda path: path.stem)
-def test_the_notebook_runs(script, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["00_the_whole_loop", "05_sensor"])
+def test_the_notebook_runs(name, tmp_path, monkeypatch):
     import nbformat
     from nbclient import NotebookClient
 
+    script = next(path for path in TUTORIALS if path.stem == name)
     # A notebook does not know where it lies.
     monkeypatch.setenv("HWKERAS_REPOSITORY", str(script.resolve().parents[1]))
     notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)

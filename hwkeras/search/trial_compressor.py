@@ -1,0 +1,146 @@
+"""Recipes for the candidates near the front, while the search goes on and when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from hwkeras.errors import HwkerasError
+from hwkeras.errors import UserError
+from hwkeras.objectives import METRICS
+from hwkeras.objectives import total_violation
+from hwkeras.oracles.fidelity import Fidelity
+from hwkeras.search import selection
+from hwkeras.search.training_data import is_arrays
+
+_BATCH_SIZE = 64
+
+
+class TrialCompressor:
+    """Compresses trained networks by the recipes of a search.
+
+    Args:
+        compression: `Compression`.
+        data: `TrainingData`, to fine-tune on.
+        deployer: `Deployer` of that data.
+        services: `trial_life.Services`.
+        seed: int, of the fine-tunings.
+
+    Raises:
+        UserError: recipes for data that are no arrays.
+    """
+
+    def __init__(self, compression, data, deployer, services, seed):
+        if compression.recipes and (len(data.fit_args) < 2 or not is_arrays(data.fit_args[:2])):
+            raise UserError(
+                f"Recipes fine-tune on arrays. Received: recipe {compression.recipes[0]!r} and x of type "
+                f"{type(data.x).__name__}. Pass x and y as arrays, or no recipes."
+            )
+        self._compression = compression
+        self._data = data
+        self._deployer = deployer
+        self._its = services
+        self._seed = seed
+
+    def add_to(self, candidates, model, trial):
+        """Compresses the network of a trial, where it lies near the front.
+
+        Args:
+            candidates: non-empty list of `Candidate`, what the trial was deployed as.
+            model: keras.Model, trained; left as it is.
+            trial: keras_tuner Trial.
+
+        Returns:
+            tuple: list of Candidate, those given and one for each recipe that took; int, the epochs that were trained.
+        """
+        fidelity = Fidelity.of(trial.hyperparameters.values)
+        is_trained = fidelity is None or fidelity.epochs >= self._data.num_epochs
+        if not self._compression.recipes or not is_trained or not self._is_near(candidates):
+            return candidates, 0
+        known = {candidate.precision for candidate in candidates} | self._failed(trial.trial_id)
+        files, num_epochs = {}, 0
+        for number, recipe in enumerate(self._compression.recipes):
+            if recipe in known:
+                continue
+            keras.utils.set_random_seed((self._seed + int(trial.trial_id) + number) % 2**32)
+            result = self._compressed(model, recipe, trial.trial_id)
+            if result is not None:
+                files[recipe] = result.tflite
+                num_epochs += sum(_num_epochs(history) for history in result.report.history.values())
+        if not files:
+            return candidates, num_epochs
+        directory = self._its.run.directory / f"trial_{trial.trial_id}"
+        added = self._deployer.deploy_files(files, directory, self._its.naming.of_trial(trial))
+        # Keras' own metrics are those of the network before it was compressed, as they are of every precision.
+        of_keras = {name: value for name, value in candidates[0].metrics.items() if name.startswith("val_")}
+        return [*candidates, *(dataclasses.replace(c, metrics=of_keras | c.metrics) for c in added)], num_epochs
+
+    def complete(self, load_model):
+        """Gives every network on the front the recipes it lacks, such as after a search that goes on with others.
+
+        Args:
+            load_model: callable from a keras_tuner Trial to its trained keras.Model.
+
+        Returns:
+            list of Candidate, those that were added.
+        """
+        added = []
+        for trial_id in dict.fromkeys(candidate.trial for candidate in self._its.outcome.front()):
+            known = self._its.outcome.candidates_of(trial_id)
+            lacking = set(self._compression.recipes) - {candidate.precision for candidate in known}
+            if lacking <= self._failed(trial_id):
+                continue
+            trial = self._its.oracle.get_trial(trial_id)
+            candidates, _ = self.add_to(known, load_model(trial), trial)
+            if len(candidates) > len(known):
+                self._its.outcome.replace(trial_id, candidates)
+                added += candidates[len(known) :]
+        return added
+
+    def _compressed(self, model, recipe, trial_id):
+        """The result of a recipe, or None where it cannot be: the trial does not fail for it."""
+        # NOTE: imported here, because a search without recipes does without tfmot.
+        from hwkeras.compress import compress
+
+        x, y = self._data.fit_args[:2]
+        with self._its.clock.stage("compress"):
+            try:
+                result = compress(
+                    model,
+                    recipe,
+                    (x, y),
+                    validation_data=(self._data.x_valid, self._data.y_valid),
+                    epochs=self._compression.num_epochs(self._data.num_epochs),
+                    batch_size=self._data.fit_kwargs.get("batch_size") or _BATCH_SIZE,
+                )
+            except HwkerasError as error:
+                self._its.journal.write("recipe_failed", trial=trial_id, recipe=recipe, message=str(error))
+                return None
+        self._its.journal.write("compressed", trial=trial_id, recipe=recipe, report=result.report.to_json())
+        return result
+
+    def _failed(self, trial_id):
+        events = self._its.journal.read("recipe_failed")
+        return {event["recipe"] for event in events if event["trial"] == trial_id}
+
+    def _is_near(self, candidates):
+        """Whether one of them would lie on the front if its first objective were better by the margin."""
+        objectives, limits = self._its.oracle.objectives, self._its.oracle.limits
+        before = [limit for limit in limits if METRICS[limit.metric].is_static]
+        able = [c for c in candidates if c.status == "ok" and total_violation(before, c.metrics) == 0]
+        trial_id = candidates[0].trial
+        front = [c for c in self._its.outcome.front() if c.trial != trial_id]
+        if not able or not front:
+            return bool(able)
+        losses, rivals = selection.losses_of(able, objectives), selection.losses_of(front, objectives)
+        first = objectives[0].metric
+        is_share = first in METRICS and METRICS[first].unit == "fraction"
+        losses[:, 0] -= self._compression.margin * (1.0 if is_share else np.abs(losses[:, 0]))
+        no_worse, better = (rivals[None] <= losses[:, None]).all(axis=2), (rivals[None] < losses[:, None]).any(axis=2)
+        return not (no_worse & better).any(axis=1).all()
+
+
+def _num_epochs(history):
+    return max(map(len, history.values()), default=0)
