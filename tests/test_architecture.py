@@ -36,6 +36,7 @@ DOORS = {
     "keras_tuner": {"build", "oracles", "search", "testing"},
     "tensorflow_model_optimization": {"compress"},
     "tf_keras": {"compress"},
+    "ai_edge_quantizer": {"compress"},
     "tensorflow": {"compress", "convert", "build"},
     "ai_edge_litert": {"measure", "convert", "tflite_bench"},
     "ray": {"search"},

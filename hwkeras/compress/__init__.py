@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Compressed": "hwkeras.compress.compressor",
         "CompressionReport": "hwkeras.compress.report",
         "LayerReport": "hwkeras.compress.report",
+        "OperatorReport": "hwkeras.compress.report",
         "Recipe": "hwkeras.compress.recipe",
         "StepReport": "hwkeras.compress.report",
         "compress": "hwkeras.compress.compressor",

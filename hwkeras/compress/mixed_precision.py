@@ -15,7 +15,7 @@ operator in float wins back. The ranges of activations and the choice are taken 
 the accuracy to trust is that on other data.
 
 4 bits save bytes, but not always time. With LiteRT 2.3 on an x86 processor, dense layers run faster so (0.0024 ms
-instead of 0.0033 ms in int8 for 784-256-256-10 units), convolutions slower, because they leave XNNPACK (0.084 ms
+instead of 0.0033 ms in int8 for 784-256-256-10 units), convolutions slower (0.084 ms
 instead of 0.021 ms for four of them and two dense layers on 28 x 28 pixels): measure with a `meter`.
 """
 
