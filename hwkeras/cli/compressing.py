@@ -35,7 +35,8 @@ _PROBE_SAMPLES = 32
     multiple=True,
     default=("int8",),
     show_default=True,
-    help="Such as int8, mixed, prune=0.5+int8_qat, prune=2:4, cluster=16+int8, channels=0.5+distill+int8_qat; repeatable.",
+    help="Such as int8, mixed, prune=0.5+int8_qat, prune=2:4, cluster=16+int8, channels=0.5+distill+int8_qat; "
+    "repeatable.",
 )
 @click.option("--teacher", type=click.Path(path_type=pathlib.Path), help="Model file `distill` learns from.")
 @click.option("--epochs", type=click.IntRange(1), default=3, show_default=True, help="Of each fine-tuning.")
