@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 
 from hwkeras.build.hypermodel import HardwareHyperModel
@@ -20,153 +21,106 @@ from hwkeras.space.tabular import TabularSpace
 from hwkeras.space.text import TextSpace
 
 
-class Image(HardwareHyperModel):
-    """Image classifiers: a stem, stages of blocks, a head; the hypermodel of `space.ImageSpace`.
+class ReadyMade(HardwareHyperModel):
+    """A space of `hwkeras.space` as a hypermodel: takes the arguments of the space, and how its networks are compiled.
 
     Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
+        *arguments: the first arguments of the space, in their order, such as `input_shape` and `num_classes`.
         optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
         loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.ImageSpace`, such as `stages=2`, `widths=(8, 16)`, `activations=("relu",)`.
+        metrics: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
+        **choices: further arguments of the space.
+
+    Attributes:
+        space_class: the class of the space.
 
     Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+        UserError: an unknown argument, or a value that breaks its law.
     """
 
-    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(ImageSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+    space_class = None
+
+    def __init_subclass__(cls, **arguments):
+        super().__init_subclass__(**arguments)
+        of_space = inspect.signature(cls.space_class)
+        further = [
+            parameter
+            for parameter in inspect.signature(ReadyMade.__init__).parameters.values()
+            if parameter.kind == inspect.Parameter.KEYWORD_ONLY
+        ]
+        # What `help` and an editor show.
+        parameters = [*of_space.parameters.values(), *further]
+        cls.__signature__ = inspect.Signature(parameters)
+
+    def __init__(self, *arguments, optimizer=None, loss=None, metrics=None, **choices):
+        known = [field.name for field in fields(self.space_class)][len(arguments) :]
+        unknown = sorted(set(choices) - set(known))
+        if unknown:
+            raise UserError(f"The choices of this space are {', '.join(known)}. Received: {unknown[0]!r}.")
+        super().__init__(self.space_class(*arguments, **choices), optimizer, loss, metrics)
 
 
-class Cells(HardwareHyperModel):
-    """Image classifiers of repeated cells, NAS-Bench-201's among them; the hypermodel of `space.CellSpace`.
+class Image(ReadyMade):
+    """Image classifiers: a stem, stages of blocks, a head; takes the arguments of `space.ImageSpace`.
 
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.CellSpace`, such as `nodes=3`, `cells=(1, 2, 3)`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `Image((28, 28, 1), 10, stages=2, widths=(8, 16), activations=("relu",))`.
     """
 
-    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(CellSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+    space_class = ImageSpace
 
 
-class Named(HardwareHyperModel):
-    """A well-known network in several widths, MobileNetV2 for example; the hypermodel of `space.NamedSpace`.
+class Cells(ReadyMade):
+    """Image classifiers of repeated cells, NAS-Bench-201's among them; takes the arguments of `space.CellSpace`.
 
-    Args:
-        name: str, such as `"mobilenet_v2"`; a wrong one is answered with all of them.
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.NamedSpace`: `widths=(0.5, 1.0)`.
-
-    Raises:
-        UserError: an unknown name or choice, or a value that breaks its law.
+    Such as `Cells((32, 32, 3), 10, nodes=3, cells=(1, 2, 3))`.
     """
 
-    def __init__(self, name, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(NamedSpace, choices, name, input_shape, num_classes), optimizer, loss, metrics)
+    space_class = CellSpace
 
 
-class Nasnet(HardwareHyperModel):
-    """Image classifiers of NASNet's cells, NASNet-A among them; the hypermodel of `space.NasnetSpace`.
+class Named(ReadyMade):
+    """A well-known network in several widths; takes the arguments of `space.NamedSpace`.
 
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.NasnetSpace`, such as `blocks=2`, `filters=(8, 12)`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `Named("mobilenet_v2", (96, 96, 3), 2, widths=(0.5, 1.0))`; a wrong name is answered with all of them.
     """
 
-    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(NasnetSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+    space_class = NamedSpace
 
 
-class SearchSpace(HardwareHyperModel):
-    """Lists of convolutions, pools and dense layers; the hypermodel of `space.LayerListSpace`.
+class Nasnet(ReadyMade):
+    """Image classifiers of NASNet's cells, NASNet-A among them; takes the arguments of `space.NasnetSpace`.
 
-    Args:
-        input_shape: (height, width, channels). Defaults to `(32, 32, 3)`.
-        output_shape: (number of classes,). Defaults to `(10,)`.
-        num_layers: int, the most layers. Defaults to `5`.
-        layer_types: among `"conv"`, `"pool"`, `"fc"`. Defaults to all three.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: further arguments of `space.LayerListSpace`, such as `conv_kernels=[3, 5]`, `fc_sizes=[64, 128]`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `Nasnet((32, 32, 3), 10, blocks=2, filters=(8, 12))`.
     """
 
-    def __init__(
-        self,
-        input_shape=(32, 32, 3),
-        output_shape=(10,),
-        num_layers=5,
-        layer_types=("conv", "pool", "fc"),
-        *,
-        optimizer=None,
-        loss=None,
-        metrics=None,
-        **choices,
-    ):
-        space = _space(LayerListSpace, choices, input_shape, output_shape, num_layers, layer_types)
-        super().__init__(space, optimizer, loss, metrics)
+    space_class = NasnetSpace
 
 
-class Sequence(HardwareHyperModel):
-    """Classifiers of sequences, such as motion or medical signals; the hypermodel of `space.SequenceSpace`.
+class SearchSpace(ReadyMade):
+    """Lists of convolutions, pools and dense layers; takes the arguments of `space.LayerListSpace`.
 
-    Args:
-        input_shape: (steps, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.SequenceSpace`, such as `stages=2`, `kernels=(3, 9)`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `SearchSpace((32, 32, 3), (10,), num_layers=5, layer_types=["conv", "pool", "fc"], fc_sizes=[64, 128])`.
     """
 
-    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(SequenceSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+    space_class = LayerListSpace
 
 
-class Text(HardwareHyperModel):
-    """Classifiers of texts; the hypermodel of `space.TextSpace`.
+class Sequence(ReadyMade):
+    """Classifiers of sequences, such as motion or medical signals; takes the arguments of `space.SequenceSpace`.
 
-    Args:
-        length: int, tokens of a text.
-        vocabulary: int, how many numbers a token may have: `data.Tokenizer.num_ids`.
-        num_classes: int, classes; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.TextSpace`, such as `encoders=("conv",)`, `embedding_units=(8, 16)`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `Sequence((128, 6), 7, stages=2, kernels=(3, 9))`.
     """
 
-    def __init__(self, length, vocabulary, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(TextSpace, choices, length, vocabulary, num_classes), optimizer, loss, metrics)
+    space_class = SequenceSpace
+
+
+class Text(ReadyMade):
+    """Classifiers of texts; takes the arguments of `space.TextSpace`.
+
+    Such as `Text(tokenizer.length, tokenizer.num_ids, 2, encoders=("conv",), embedding_units=(8, 16))`.
+    """
+
+    space_class = TextSpace
 
     @classmethod
     def of(cls, dataset, **options):
@@ -193,42 +147,22 @@ class Text(HardwareHyperModel):
         return cls(tokenizer.length, tokenizer.num_ids, dataset.num_classes, **options)
 
 
-class Tabular(HardwareHyperModel):
-    """Classifiers, or predictors of a number, of rows of a table; the hypermodel of `space.TabularSpace`.
+class Tabular(ReadyMade):
+    """Classifiers, or predictors of a number, of rows of a table; takes the arguments of `space.TabularSpace`.
 
-    Args:
-        input_shape: (features,), such as `data.TableEncoder` makes.
-        num_classes: int; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.TabularSpace`, such as `depths=(1, 2)`, `gates=("none",)`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `Tabular((20,), 2, depths=(1, 2), gates=("none",))`.
     """
 
-    def __init__(self, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(TabularSpace, choices, input_shape, num_classes), optimizer, loss, metrics)
+    space_class = TabularSpace
 
 
-class TwoTower(HardwareHyperModel):
-    """Recommenders of items to users; the hypermodel of `space.TwoTowerSpace`.
+class TwoTower(ReadyMade):
+    """Recommenders of items to users; takes the arguments of `space.TwoTowerSpace`.
 
-    Args:
-        num_users: int, `data.IdEncoder.num_users`.
-        num_items: int, `data.IdEncoder.num_items`.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the task.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-        **choices: arguments of `space.TwoTowerSpace`, such as `task="regression"`, `forms=("two_towers",)`.
-
-    Raises:
-        UserError: an unknown choice, or a value that breaks its law.
+    Such as `TwoTower(ids.num_users, ids.num_items, task="regression", forms=("two_towers",))`.
     """
 
-    def __init__(self, num_users, num_items, *, optimizer=None, loss=None, metrics=None, **choices):
-        super().__init__(_space(TwoTowerSpace, choices, num_users, num_items), optimizer, loss, metrics)
+    space_class = TwoTowerSpace
 
     @classmethod
     def of(cls, dataset, **options):
@@ -254,28 +188,10 @@ class TwoTower(HardwareHyperModel):
         return cls(ids.num_users, ids.num_items, **{"task": dataset.task, **options})
 
 
-class FromDict(HardwareHyperModel):
-    """A space written as a plain dict; the hypermodel of `space.DictSpace`.
+class FromDict(ReadyMade):
+    """A space written as a plain dict; takes the arguments of `space.DictSpace`.
 
-    Args:
-        choices: dict of key to a value or a list of values; the keys are those of `space.DictSpace`.
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
-        loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
-        metrics: see `HardwareHyperModel`. Defaults to `None`, `["accuracy"]`.
-
-    Raises:
-        UserError: an unknown key, or a value that breaks its law.
+    Such as `FromDict({"filters": [8, 16], "dense_units": 32}, (28, 28, 1), 10)`.
     """
 
-    def __init__(self, choices, input_shape, num_classes, *, optimizer=None, loss=None, metrics=None):
-        super().__init__(DictSpace(choices, input_shape, num_classes), optimizer, loss, metrics)
-
-
-def _space(cls, choices, *args):
-    known = [field.name for field in fields(cls)][len(args) :]
-    unknown = sorted(set(choices) - set(known))
-    if unknown:
-        raise UserError(f"The choices of this space are {', '.join(known)}. Received: {unknown[0]!r}.")
-    return cls(*args, **choices)
+    space_class = DictSpace

@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import keras_tuner as kt
 import numpy as np
@@ -218,6 +220,13 @@ def test_the_other_spaces():
     assert hw.SearchSpace is SearchSpace
 
 
+def test_help_shows_the_arguments_of_the_space():
+    shown = inspect.signature(Image).parameters
+    assert list(shown)[:3] == ["input_shape", "num_classes", "stages"]
+    assert list(shown)[-3:] == ["optimizer", "loss", "metrics"]
+    assert shown["stages"].default == ImageSpace((8, 8, 1), 2).stages
+
+
 def test_as_hypermodel():
     def build(hp):
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Int("units", 1, 3))])
@@ -240,7 +249,7 @@ def test_as_hypermodel():
         (lambda: as_hypermodel(keras.Sequential()), r"a single model goes to compress or benchmark"),
         (lambda: HardwareHyperModel(len), r"`space` must have declare\(hp\) and architecture\(hp\).*as_hypermodel"),
         (lambda: image(colors=3), r"The choices of this space are stages, min_stages, layer_types.*Received: 'colors'"),
-        (lambda: SearchSpace(filters=3), r"The choices of this space are conv_kernels.*Received: 'filters'"),
+        (lambda: SearchSpace(filters=3), r"The choices of this space are input_shape, .*Received: 'filters'"),
     ],
 )
 def test_what_is_no_space_is_said(make, said):
