@@ -36,17 +36,8 @@ def _end(draft, num_classes, rate=0.0):
     return draft.finish()
 
 
-def mobilenet_v1(input_shape, num_classes, width=1.0):
-    """MobileNet (Howard et al., 2017, arXiv:1704.04861): a stem and thirteen depthwise-separable convolutions.
-
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, the width multiplier. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
-    """
+def _mobilenet_v1(input_shape, num_classes, width=1.0):
+    """MobileNet (Howard et al., 2017, arXiv:1704.04861): a stem and thirteen depthwise-separable convolutions."""
     draft = Draft(input_shape)
     draft.append("stem", "conv", filters=int(32 * width), stride=2, activation="relu6")
     stages = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
@@ -57,17 +48,8 @@ def mobilenet_v1(input_shape, num_classes, width=1.0):
     return _end(draft, num_classes, 1e-3)
 
 
-def mobilenet_v2(input_shape, num_classes, width=1.0):
-    """MobileNetV2 (Sandler et al., 2018, DOI 10.1109/CVPR.2018.00474): inverted bottlenecks with linear ends.
-
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, the width multiplier. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
-    """
+def _mobilenet_v2(input_shape, num_classes, width=1.0):
+    """MobileNetV2 (Sandler et al., 2018, DOI 10.1109/CVPR.2018.00474): inverted bottlenecks with linear ends."""
     stages = [(1, 3, 16, 1, 1), (6, 3, 24, 2, 2), (6, 3, 32, 3, 2), (6, 3, 64, 4, 2), (6, 3, 96, 3, 1)]
     stages += [(6, 3, 160, 3, 2), (6, 3, 320, 1, 1)]
     draft = Draft(input_shape)
@@ -156,31 +138,13 @@ _V3_LARGE = (
 )
 
 
-def mobilenet_v3_small(input_shape, num_classes, width=1.0):
-    """MobileNetV3-Small (Howard et al., 2019, DOI 10.1109/ICCV.2019.00140).
-
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, the width multiplier. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
-    """
+def _mobilenet_v3_small(input_shape, num_classes, width=1.0):
+    """MobileNetV3-Small (Howard et al., 2019, DOI 10.1109/ICCV.2019.00140)."""
     return _mobilenet_v3(input_shape, num_classes, width, _V3_SMALL, 1024)
 
 
-def mobilenet_v3_large(input_shape, num_classes, width=1.0):
-    """MobileNetV3-Large (Howard et al., 2019, DOI 10.1109/ICCV.2019.00140).
-
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, the width multiplier. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
-    """
+def _mobilenet_v3_large(input_shape, num_classes, width=1.0):
+    """MobileNetV3-Large (Howard et al., 2019, DOI 10.1109/ICCV.2019.00140)."""
     return _mobilenet_v3(input_shape, num_classes, width, _V3_LARGE, 1280)
 
 
@@ -211,18 +175,10 @@ def _outer_before(rows, number):
     return 16 if number == 1 else rows[number - 2][1]
 
 
-def squeezenet(input_shape, num_classes, width=1.0):
+def _squeezenet(input_shape, num_classes, width=1.0):
     """SqueezeNet 1.1 (Iandola et al., 2016, arXiv:1602.07360): fire modules, no batch normalization.
 
     Its last 1x1 convolution and pooling are pooling and a dense layer here: as many parameters, fewer operations.
-
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, multiplies all channels. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
     """
     draft = Draft(input_shape)
     draft.append("stem", "conv", filters=int(64 * width), stride=2, batch_norm=False)
@@ -240,19 +196,11 @@ def squeezenet(input_shape, num_classes, width=1.0):
     return draft.finish()
 
 
-def resnet8(input_shape, num_classes, width=1.0):
+def _resnet8(input_shape, num_classes, width=1.0):
     """The ResNet of MLPerf Tiny's image classification (Banbury et al., 2021, arXiv:2106.07597): 78,666 parameters.
 
     Its convolutions have biases beside their batch normalizations (240 parameters that are not here), its shortcuts
     biases in place of one (288 less than here, moving statistics included): 78,714 here.
-
-    Args:
-        input_shape: (height, width, channels), 32x32x3 in the benchmark.
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, multiplies all channels. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
     """
     draft = Draft(input_shape)
     draft.append("stem", "conv", filters=int(16 * width))
@@ -261,18 +209,10 @@ def resnet8(input_shape, num_classes, width=1.0):
     return _end(draft, num_classes)
 
 
-def ds_cnn(input_shape, num_classes, width=1.0):
+def _ds_cnn(input_shape, num_classes, width=1.0):
     """The keyword spotter of MLPerf Tiny (Zhang et al., 2017, arXiv:1711.07128, DS-CNN S): 24,908 parameters.
 
     Its convolutions have biases beside their batch normalizations: 576 parameters that are not here.
-
-    Args:
-        input_shape: (height, width, channels), 49x10x1 in the benchmark: frames, coefficients.
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, multiplies all channels. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
     """
     filters = int(64 * width)
     draft = Draft(input_shape)
@@ -283,21 +223,13 @@ def ds_cnn(input_shape, num_classes, width=1.0):
     return _end(draft, num_classes, 0.4)
 
 
-def nasnet_a_mobile(input_shape, num_classes, width=1.0):
+def _nasnet_a_mobile(input_shape, num_classes, width=1.0):
     """NASNet-A (4 @ 1056) of Zoph et al., 2018, arXiv:1707.07012, DOI 10.1109/CVPR.2018.00907: 5.3 million parameters.
 
     Keras Applications' has 5,326,716. Ours has 15,353 more, the biases of its depthwise convolutions; nothing stands
     between each of them and a pointwise one. Its edges are padded evenly (the stem gives 112 rows of 224, where the
     published gives 111), and what must be halved is halved by one convolution (`nasnet_network.append_cells`): as many
     parameters, operations within a hundredth.
-
-    Args:
-        input_shape: (height, width, channels).
-        num_classes: int; 1 for a regression, one number that is predicted.
-        width: float, multiplies all channels. Defaults to `1.0`.
-
-    Returns:
-        Architecture.
     """
     draft = Draft(input_shape)
     draft.append("stem", "conv", filters=max(1, int(32 * width)), stride=2, activation="linear")
@@ -310,15 +242,15 @@ def nasnet_a_mobile(input_shape, num_classes, width=1.0):
 
 NAMED_NETWORKS = MappingProxyType(
     {
-        "ds_cnn": ds_cnn,
+        "ds_cnn": _ds_cnn,
         "efficientnet_lite0": efficientnet_lite,
-        "mobilenet_v1": mobilenet_v1,
-        "mobilenet_v2": mobilenet_v2,
-        "mobilenet_v3_large": mobilenet_v3_large,
-        "mobilenet_v3_small": mobilenet_v3_small,
-        "nasnet_a_mobile": nasnet_a_mobile,
-        "resnet8": resnet8,
-        "squeezenet": squeezenet,
+        "mobilenet_v1": _mobilenet_v1,
+        "mobilenet_v2": _mobilenet_v2,
+        "mobilenet_v3_large": _mobilenet_v3_large,
+        "mobilenet_v3_small": _mobilenet_v3_small,
+        "nasnet_a_mobile": _nasnet_a_mobile,
+        "resnet8": _resnet8,
+        "squeezenet": _squeezenet,
     }
 )
 
