@@ -85,7 +85,7 @@ def compress(
             are told on it, else on `data`, on at most 2000 samples. Defaults to `None`.
         epochs: int, of each fine-tuning. Defaults to `3`.
         batch_size: int. Defaults to `64`.
-        learning_rate: float, the highest of each fine-tuning, which falls to nothing by a cosine. Defaults to `1e-3`.
+        learning_rate: float, the highest of each fine-tuning, which falls to nothing in the end. Defaults to `1e-3`.
         teacher: keras.Model whose answers `distill` learns from. Defaults to `None`: `model`.
         temperature: float, of `distill`, see `Distillation`. Defaults to `3.0`.
         teacher_weight: float in (0, 1], of the teacher's answers beside the labels. Defaults to `0.7`.

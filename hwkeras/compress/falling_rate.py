@@ -1,16 +1,21 @@
-"""The learning rate of a fine-tuning: it falls to nothing, so that the weights come to rest."""
+"""The learning rate of a fine-tuning: it falls to nothing in the end, so that the weights come to rest."""
 
 from __future__ import annotations
 
-from hwkeras.build.schedule import cosine_learning_rate
+import math
+
 from hwkeras.compress.legacy import tf_keras
+
+# Pruning has arrived by then, and what remains recovers at the full rate first.
+_HELD_SHARE = 0.7
 
 
 class FallingRate(tf_keras.callbacks.Callback):
-    """Sets the rate before each batch, along a cosine after a short rise, until somebody else sets it.
+    """Sets the rate before each batch, until somebody else sets it: held at first, then falling along a cosine.
 
     A constant rate leaves the weights wherever the last batches pushed them; a quantization-aware training of a few
-    epochs so ended below the post-training quantization it was to improve on.
+    epochs so ended below the post-training quantization it was to improve on. One that falls from the beginning leaves
+    nothing to recover with from what a pruning takes late.
 
     Args:
         peak: float, highest rate.
@@ -33,7 +38,9 @@ class FallingRate(tf_keras.callbacks.Callback):
         if self._rate is None or self._current() != self._rate:
             self._rate = None
             return
-        rate = cosine_learning_rate(self._step, self._num_steps, self._peak)
+        held = self._num_steps * _HELD_SHARE
+        share = max(0.0, self._step - held) / (self._num_steps - held)
+        rate = self._peak * 0.5 * (1.0 + math.cos(math.pi * share))
         tf_keras.backend.set_value(self.model.optimizer.learning_rate, rate)
         self._rate = self._current()
         self._step += 1
