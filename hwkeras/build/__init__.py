@@ -5,6 +5,7 @@ from hwkeras.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "Batches": "hwkeras.build.batches",
         "HardwareHyperModel": "hwkeras.build.hypermodel",
         "SearchSpace": "hwkeras.build.spaces",
         "as_hypermodel": "hwkeras.build.hypermodel",

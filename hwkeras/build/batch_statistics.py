@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hwkeras.data.stored import is_stored
 from hwkeras.errors import UserError
 
 
@@ -25,8 +26,8 @@ def reestimate_batch_statistics(model, x, *, batch_size=128, max_samples=2048, s
 
     Args:
         model: keras.Model, any: functional, subclassed, nested.
-        x: array of shape (num_samples, ...), a list or dict of them; or a tf.data.Dataset, keras PyDataset or other
-            iterable of batches `x`, `(x, y)` or `(x, y, sample_weight)`.
+        x: array of shape (num_samples, ...) or `data.StoredArray`, a list or dict of them; or a tf.data.Dataset, keras
+            PyDataset or other iterable of batches `x`, `(x, y)` or `(x, y, sample_weight)`.
         batch_size: int, for arrays. Defaults to `128`.
         max_samples: int, samples to be used at most; of arrays they are drawn at random. Defaults to `2048`.
         seed: int, of that draw. Defaults to `0`.
@@ -166,7 +167,12 @@ def _array_batches(x, batch_size, max_samples, rng):
     chosen = rng.permutation(num_samples)[:max_samples]
     for start in range(0, len(chosen), batch_size):
         indices = np.sort(chosen[start : start + batch_size])
-        yield keras.tree.map_structure(lambda array, indices=indices: np.asarray(array)[indices], x)
+        yield keras.tree.map_structure(lambda array, indices=indices: _taken(array, indices), x)
+
+
+def _taken(array, indices):
+    # What stays in files is not read as a whole to take some of it.
+    return array[indices] if is_stored(array) else np.asarray(array)[indices]
 
 
 def _num_samples(batch):

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from hwkeras.build.dense_output_blocks import pixel_classifier
+from hwkeras.build.dense_output_blocks import transposed_conv
+from hwkeras.build.dense_output_blocks import upsample
+from hwkeras.build.recurrent_blocks import recurrent
+from hwkeras.build.sound_blocks import log_mel
 from hwkeras.space.kinds import GATES
 
 # Channels squeezed to a quarter, as in MobileNetV3 (10.1109/ICCV.2019.00140).
@@ -315,9 +320,12 @@ _BLOCKS = {
     "residual": _residual,
     "depthwise_conv": _depthwise_conv,
     "squeeze_excite": _squeeze_excite_block,
+    "log_mel": log_mel,
     "embedding": _embedding,
     "attention": _attention,
     "attention_pool": _attention_pool,
+    "gru": recurrent(layers.GRU),
+    "lstm": recurrent(layers.LSTM),
     "max_pool": _pool(layers.MaxPooling2D),
     "average_pool": _pool(layers.AveragePooling2D),
     "global_average_pool": _global_average_pool,
@@ -333,4 +341,7 @@ _BLOCKS = {
     "concat": _concat,
     "classifier": _classifier,
     "regressor": _regressor,
+    "upsample": upsample,
+    "transposed_conv": transposed_conv,
+    "pixel_classifier": pixel_classifier,
 }

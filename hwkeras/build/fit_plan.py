@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import keras
 
-_KERAS_BATCH_SIZE = 32
-# For data that comes batched, where the batch size is not told.
+KERAS_BATCH_SIZE = 32
+# For data that comes batched, where the batch size is not told (`Batches` tells it).
 _USUAL_BATCH_SIZE = 64
 
 
@@ -45,7 +45,8 @@ class FitPlan:
         num_epochs = (1 if arguments.get("epochs") is None else arguments["epochs"]) - (
             arguments.get("initial_epoch") or 0
         )
-        batch_size = arguments.get("batch_size") or (_USUAL_BATCH_SIZE if is_batched(x) else _KERAS_BATCH_SIZE)
+        usual = getattr(x, "batch_size", _USUAL_BATCH_SIZE) if is_batched(x) else KERAS_BATCH_SIZE
+        batch_size = arguments.get("batch_size") or usual
         steps = arguments.get("steps_per_epoch")
         if steps is None:
             steps = _num_batches(x) if is_batched(x) else _array_steps(x, batch_size, arguments)

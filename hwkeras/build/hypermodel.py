@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 
 import keras
 import keras_tuner
 
+from hwkeras.build.augmented_fit import fit_augmented
+from hwkeras.build.batches import Batches
 from hwkeras.build.fit_plan import FitPlan
 from hwkeras.build.fit_plan import label_shape
 from hwkeras.build.model import build_model
@@ -16,6 +19,7 @@ from hwkeras.build.schedule import peak_learning_rate
 from hwkeras.build.target_scale import TargetScale
 from hwkeras.build.target_scale import usual_metrics
 from hwkeras.errors import UserError
+from hwkeras.space.augmentation import Augmentation
 
 # The name by which `fit` knows an optimizer of ours from one that somebody compiled over it.
 _OPTIMIZER_NAME = "hwkeras_adam"
@@ -37,12 +41,14 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         optimizer: str, dict, or keras Optimizer, copied for each model. Defaults to `None`, chosen.
         loss: as for `model.compile`. Defaults to `None`, chosen by the labels.
         metrics: list as for `model.compile`. Defaults to `None`, `["accuracy"]`, or `mae` and `rmse` of numbers.
+        augment: dict of name to values, or `space.augmentation.Augmentation`: how `fit` changes training samples, as
+            further choices. Networks, their files and what they cost do not depend on it. Defaults to `None`, nothing.
 
     Raises:
-        UserError: not a space.
+        UserError: not a space, or an augmentation that its inputs cannot have.
     """
 
-    def __init__(self, space, optimizer=None, loss=None, metrics=None):
+    def __init__(self, space, optimizer=None, loss=None, metrics=None, augment=None):
         if not is_space(space):
             raise UserError(
                 f"`space` must have declare(hp) and architecture(hp). Received: space={space!r}. For a build(hp) "
@@ -52,7 +58,22 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         self.optimizer = optimizer
         self.loss = loss
         self.metrics = metrics
+        self.augment = augment
         super().__init__()
+
+    @property
+    def augment(self):
+        """`space.augmentation.Augmentation`, or None; it may be set, to a dict too."""
+        return self._augment
+
+    @augment.setter
+    def augment(self, augment):
+        if augment is not None:
+            augment = augment if isinstance(augment, Augmentation) else Augmentation(augment)
+            augment.require_shape(self.input_shape)
+            if self.predicts_pixels:
+                augment.require_places()
+        self._augment = augment
 
     @property
     def input_shape(self):
@@ -67,17 +88,29 @@ class HardwareHyperModel(keras_tuner.HyperModel):
     @property
     def predicts_numbers(self):
         """bool, whether the networks end in a `regressor` and not in classes."""
+        return self._head() == "regressor"
+
+    @property
+    def predicts_pixels(self):
+        """bool, whether the networks answer with a class for every pixel."""
+        return self._head() == "pixel_classifier"
+
+    def _head(self):
+        """The kind of the last layer of the networks; None of a space without architectures."""
         hp = keras_tuner.HyperParameters()
         self.space.declare(hp)
-        return self.space.architecture(hp).layers[-1].kind == "regressor"
+        architecture = self.space.architecture(hp)
+        return None if architecture is None else architecture.layers[-1].kind
 
     def declare_hyperparameters(self, hp):
-        """Registers every hyperparameter of the space, those of dormant scopes too.
+        """Registers every hyperparameter of the space, those of dormant scopes too, and those of the augmentation.
 
         Args:
             hp: keras_tuner.HyperParameters.
         """
         self.space.declare(hp)
+        if self.augment is not None:
+            self.augment.declare(hp)
 
     def architecture(self, hp):
         """The network of a set of values, not built.
@@ -90,14 +123,26 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         """
         return self.space.architecture(hp)
 
-    def describe(self):
-        """What the space leaves open, for a person.
+    def training_values(self, hp):
+        """What a set of values says of the training alone: trials of one network are not the same where it differs.
+
+        Args:
+            hp: keras_tuner.HyperParameters, declared.
 
         Returns:
-            str: each choice with its values and its condition, the number of assignments, an example; of a space that
-            does not say, its name.
+            dict of name to value, JSON-able: the augmentations that are not off.
         """
-        return self.space.describe() if hasattr(self.space, "describe") else repr(self.space)
+        return {} if self.augment is None else self.augment.read(hp)
+
+    def describe(self):
+        """What is left open, for a person.
+
+        Returns:
+            str: each choice of the space with its values and its condition, the number of assignments, an example; of a
+            space that does not say, its name; then the choices of the augmentation.
+        """
+        said = self.space.describe() if hasattr(self.space, "describe") else repr(self.space)
+        return said if self.augment is None else f"{said}\n{self.augment.describe()}"
 
     def build(self, hp):
         """Declares, builds, compiles.
@@ -111,7 +156,7 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         Raises:
             UserError: no loss was given for a network that does not end in a classifier.
         """
-        self.space.declare(hp)
+        self.declare_hyperparameters(hp)
         architecture = self.space.architecture(hp)
         model = build_model(architecture)
         loss = self._usual_loss(architecture) if self.loss is None else self.loss
@@ -121,7 +166,8 @@ class HardwareHyperModel(keras_tuner.HyperModel):
     def fit(self, hp, model, *args, **kwargs):
         """Trains the model by `model.fit`, with rate and batch-normalization momentum suited to the number of steps.
 
-        The rate is set only on the optimizer chosen here, and no more once a callback sets another.
+        The rate is set only on the optimizer chosen here, and no more once a callback sets another. Training samples
+        are augmented as the values say (see `augmented_fit`).
 
         Args:
             hp: keras_tuner.HyperParameters.
@@ -136,21 +182,27 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         self._suit_loss(model, label_shape(arguments))
         scale = self._target_scale(model, arguments)
         if scale is None:
-            return self._fit(model, arguments)
+            return self._fit(hp, model, arguments)
         head = model.layers[-1]
         scale.remove_from(head)
         # NOTE: metrics of the user's would be in another unit; they come back with the unit.
         metrics = scale.metrics() if self.metrics is None else None
         model.compile(optimizer=model.optimizer, loss=model.loss, metrics=metrics)
-        history = self._fit(model, arguments | scale.applied_to(arguments))
+        history = self._fit(hp, model, arguments | scale.applied_to(arguments))
         scale.put_into(head)
         model.compile(optimizer=model.optimizer, loss=model.loss, metrics=self._new_metrics(model.loss))
         return history
 
-    def _fit(self, model, arguments):
-        plan = FitPlan.of(arguments)
-        if plan is None:
-            return model.fit(**arguments)
+    def _fit(self, hp, model, arguments):
+        if isinstance(arguments.get("x"), Batches):
+            arguments["x"].epoch = arguments.get("initial_epoch") or 0  # they may have been another trial's
+        self._suit_length(model, arguments)
+        values = self.training_values(hp)
+        return fit_augmented(model, arguments, values, self._metrics_of(model)) if values else model.fit(**arguments)
+
+    def _suit_length(self, model, arguments):
+        if (plan := FitPlan.of(arguments)) is None:
+            return
         _set_momentum(model, batch_norm_momentum(plan.num_steps))
         callbacks = arguments.get("callbacks") or []
         callbacks = callbacks if isinstance(callbacks, (list, tuple, keras.callbacks.CallbackList)) else [callbacks]
@@ -158,7 +210,6 @@ class HardwareHyperModel(keras_tuner.HyperModel):
             rate = CosineRate(plan.steps_per_epoch, plan.num_epochs, peak_learning_rate(plan.batch_size))
             # First, so that the rate a user's callback sets stands.
             arguments["callbacks"] = [rate, *callbacks]
-        return model.fit(**arguments)
 
     def _new_optimizer(self):
         if self.optimizer is None:
@@ -185,7 +236,7 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         last = architecture.layers[-1]
         if last.kind == "regressor":
             return _NUMBER_LOSS
-        if last.kind != "classifier":
+        if last.kind not in ("classifier", "pixel_classifier"):
             raise UserError(
                 f"`loss` must be given for a network that does not end in a classifier. Received: loss=None and a last "
                 f"layer of kind {last.kind!r}. Pass for example loss='mse'."
@@ -196,9 +247,15 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         is_chosen = self.loss is None and model.loss == _SPARSE_LOSS
         if not is_chosen or labels is None or len(labels) != 2 or labels[1] != model.output_shape[-1]:
             return
-        metrics = model.get_compile_config()["metrics"] if self.metrics is None else None
-        metrics = keras.saving.deserialize_keras_object(metrics) if metrics else self._new_metrics()
+        metrics = self._metrics_of(model)()
         model.compile(optimizer=model.optimizer, loss="categorical_crossentropy", metrics=metrics)
+
+    def _metrics_of(self, model):
+        """Who makes the metrics anew that a model is compiled with now: a tuner may have compiled it with its own."""
+        told = model.get_compile_config()["metrics"] if self.metrics is None else None
+        if not told:
+            return functools.partial(self._new_metrics, model.loss)
+        return functools.partial(keras.saving.deserialize_keras_object, told)
 
 
 class BuildFunction(keras_tuner.HyperModel):

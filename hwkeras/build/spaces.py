@@ -6,9 +6,12 @@ import inspect
 from dataclasses import fields
 
 from hwkeras.build.hypermodel import HardwareHyperModel
+from hwkeras.build.transfer import Transfer as Transfer
 from hwkeras.data.interactions import IdEncoder
+from hwkeras.data.log_mel import LogMel
 from hwkeras.data.tokenizer import Tokenizer
 from hwkeras.errors import UserError
+from hwkeras.space.audio import AudioSpace
 from hwkeras.space.cell_space import CellSpace
 from hwkeras.space.image import ImageSpace
 from hwkeras.space.layer_list import LayerListSpace
@@ -16,6 +19,7 @@ from hwkeras.space.named_space import NamedSpace
 from hwkeras.space.nasnet_space import NasnetSpace
 from hwkeras.space.plain_dict import DictSpace
 from hwkeras.space.recommendation import TwoTowerSpace
+from hwkeras.space.segmentation import SegmentationSpace
 from hwkeras.space.sequence import SequenceSpace
 from hwkeras.space.tabular import TabularSpace
 from hwkeras.space.text import TextSpace
@@ -29,6 +33,7 @@ class ReadyMade(HardwareHyperModel):
         optimizer: see `HardwareHyperModel`. Defaults to `None`, chosen.
         loss: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
         metrics: see `HardwareHyperModel`. Defaults to `None`, chosen by the labels.
+        augment: see `HardwareHyperModel`, such as `{"flip": (False, True), "mixup": (0.0, 0.2)}`. Defaults to `None`.
         **choices: further arguments of the space.
 
     Attributes:
@@ -52,12 +57,12 @@ class ReadyMade(HardwareHyperModel):
         parameters = [*of_space.parameters.values(), *further]
         cls.__signature__ = inspect.Signature(parameters)
 
-    def __init__(self, *arguments, optimizer=None, loss=None, metrics=None, **choices):
+    def __init__(self, *arguments, optimizer=None, loss=None, metrics=None, augment=None, **choices):
         known = [field.name for field in fields(self.space_class)][len(arguments) :]
         unknown = sorted(set(choices) - set(known))
         if unknown:
             raise UserError(f"The choices of this space are {', '.join(known)}. Received: {unknown[0]!r}.")
-        super().__init__(self.space_class(*arguments, **choices), optimizer, loss, metrics)
+        super().__init__(self.space_class(*arguments, **choices), optimizer, loss, metrics, augment)
 
 
 class Image(ReadyMade):
@@ -67,6 +72,48 @@ class Image(ReadyMade):
     """
 
     space_class = ImageSpace
+
+
+class Audio(ReadyMade):
+    """Sound classifiers, on pictures of log-mel energies or on waveforms; takes the arguments of `space.AudioSpace`.
+
+    Such as `Audio.of(load_dataset("words/", kind="audio", front_end="inside"), stages=2)`.
+    """
+
+    space_class = AudioSpace
+
+    @classmethod
+    def of(cls, dataset, **options):
+        """The space for a data set of sounds, with the front end where the data leave it.
+
+        Args:
+            dataset: `data.Dataset` of kind `"audio"`: of pictures, or of waveforms that the network makes the same
+                pictures of.
+            **options: further arguments of `Audio`.
+
+        Returns:
+            Audio.
+
+        Raises:
+            UserError: data that are no sounds, an unknown choice, or a value that breaks its law.
+        """
+        told = dataset.preprocessing
+        if "front_end_inside" in told:
+            options["front_end"] = _front_end(told["front_end_inside"])
+        elif "front_end" not in told:
+            raise UserError(
+                f"An audio space is made for sounds. Received: data set {dataset.name!r} without a front end. Load it "
+                "with kind='audio'."
+            )
+        return cls(dataset.input_shape, dataset.num_classes, **options)
+
+
+def _front_end(told):
+    """The numbers of a `LogMel` and of its bands as parameters of the kind `"log_mel"`."""
+    standard = {name: told[name] for name in ("mean", "deviation")}
+    front_end = LogMel(**{name: value for name, value in told.items() if name not in standard})
+    named = {name: getattr(front_end, name) for name in ("sample_rate", "frame", "hop", "low_hz", "high_hz")}
+    return named | standard
 
 
 class Cells(ReadyMade):
@@ -103,6 +150,15 @@ class SearchSpace(ReadyMade):
     """
 
     space_class = LayerListSpace
+
+
+class Segmentation(ReadyMade):
+    """Classifiers of every pixel of an image; takes the arguments of `space.SegmentationSpace`.
+
+    Such as `Segmentation((64, 64, 3), 2, levels=(2, 3), skips=("concat",))`.
+    """
+
+    space_class = SegmentationSpace
 
 
 class Sequence(ReadyMade):

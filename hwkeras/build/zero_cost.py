@@ -106,7 +106,9 @@ def _is_of(output, x):
 
 
 def _loss(model, outputs, rng):
-    outputs = tf.reshape(tf.cast(outputs, "float32"), (outputs.shape[0], -1))
+    outputs = tf.cast(outputs, "float32")
+    # Of maps, such as answers for every pixel, each place is a sample.
+    outputs = tf.reshape(outputs, (-1, outputs.shape[-1]) if len(outputs.shape) > 2 else (outputs.shape[0], -1))
     num_samples, num_classes = outputs.shape
     last = _activation_of(_layers(model)[-1])
     if num_classes == 1:

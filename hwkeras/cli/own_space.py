@@ -13,26 +13,29 @@ DATA_KINDS = {
     "image": "image",
     "cells": "image",
     "nasnet": "image",
+    "segmentation": "masks",
     "sequence": "sequence",
     "audio": "audio",
     "text": "text",
     "tabular": "table",
     "two_tower": "interactions",
 }
+_TRANSFER = "transfer:"
 
 
 def open_space(name, dataset):
     """Makes a space for a data set.
 
     Args:
-        name: str, a key of `DATA_KINDS`, a network of `hwkeras.space.NAMED_NETWORKS`, or as for `load_space`.
+        name: str, a key of `DATA_KINDS`, a network of `hwkeras.space.NAMED_NETWORKS`, `transfer:BACKBONE[@WEIGHTS]` of
+            a file or a name of `keras.applications`, or as for `load_space`.
         dataset: `hwkeras.data.Dataset`.
 
     Returns:
         what `HardwareTuner` takes.
 
     Raises:
-        UserError: there is no such space.
+        UserError: there is no such space, or no such backbone.
     """
     from hwkeras.build import spaces
     from hwkeras.space import NAMED_NETWORKS
@@ -40,20 +43,32 @@ def open_space(name, dataset):
     shape, num_classes = dataset.input_shape, dataset.num_classes
     if name in NAMED_NETWORKS:
         return spaces.Named(name, shape, num_classes)
+    if name.startswith(_TRANSFER):
+        backbone, weights = _backbone(name.removeprefix(_TRANSFER))
+        return spaces.Transfer(backbone, shape, num_classes, weights=weights)
     if name == "text":
         return spaces.Text.of(dataset)
     if name == "two_tower":
         return spaces.TwoTower.of(dataset)
-    # Sounds are pictures by now.
+    if name == "audio":
+        return spaces.Audio.of(dataset)
     ours = {
         "image": spaces.Image,
-        "audio": spaces.Image,
         "cells": spaces.Cells,
         "nasnet": spaces.Nasnet,
+        "segmentation": spaces.Segmentation,
         "sequence": spaces.Sequence,
         "tabular": spaces.Tabular,
     }
     return ours[name](shape, num_classes) if name in ours else load_space(name)
+
+
+def _backbone(source):
+    """The backbone and its weights; a path may hold the mark between them."""
+    if pathlib.Path(source).exists():
+        return source, None
+    backbone, _, weights = source.partition("@")
+    return backbone, weights or None
 
 
 def load_space(name):
@@ -73,8 +88,8 @@ def load_space(name):
     source, colon, attribute = name.rpartition(":")
     if not colon:
         raise UserError(
-            f"`--space` is one of {', '.join([*DATA_KINDS, *NAMED_NETWORKS])}, or your own as FILE.py:NAME or "
-            f"MODULE:NAME. Received: --space {name}."
+            f"`--space` is one of {', '.join([*DATA_KINDS, *NAMED_NETWORKS])}, transfer:BACKBONE, or your own as "
+            f"FILE.py:NAME or MODULE:NAME. Received: --space {name}."
         )
     found = getattr(_import(source, name), attribute, None)
     if found is None:

@@ -7,6 +7,7 @@ import pathlib
 
 import click
 
+from hwkeras.cli.augmenting import augmented
 from hwkeras.cli.output import JsonOutput
 from hwkeras.cli.own_space import DATA_KINDS
 from hwkeras.cli.own_space import open_space
@@ -29,15 +30,24 @@ _SATISFIABILITY_SECONDS = 4.0
     "--space",
     default="image",
     show_default=True,
-    help="`image`, `cells`, `nasnet`, `sequence`, `audio`, `text`, `tabular`, `two_tower`, a well-known network such "
-    "as `mobilenet_v2`, or your build(hp): FILE.py:NAME or MODULE:NAME.",
+    help="`image`, `cells`, `nasnet`, `segmentation`, `sequence`, `audio`, `text`, `tabular`, `two_tower`, a "
+    "well-known network such as `mobilenet_v2`; transfer:BACKBONE of a .keras or .h5 file, or of a network "
+    "of keras.applications and its weights, such as transfer:mobilenet_v2@imagenet; or your build(hp): FILE.py:NAME or "
+    "MODULE:NAME.",
 )
 @click.option(
     "--kind",
     default=None,
-    help="Of the data: image, sequence, audio, text, table or interactions. [default: the space's]",
+    help="Of the data: image, masks, sequence, audio, text, table or interactions. [default: the space's]",
 )
 @click.option("--words", type=click.IntRange(1), default=None, help="Of texts: the most to learn. [default: 4000]")
+@click.option("--stream", is_flag=True, help="Leave samples in the files of a folder: for sets larger than memory.")
+@click.option(
+    "--front-end",
+    type=click.Choice(["outside", "inside"]),
+    default=None,
+    help="Of sounds: who makes pictures of waveforms, whoever feeds the network, or the network. [default: outside]",
+)
 @click.option("--target", default=None, help="Of a table: the column to predict. [default: the last one]")
 @click.option("--task", default=None, help="classification or regression. [default: as the targets of a table suggest]")
 @click.option(
@@ -54,7 +64,7 @@ _SATISFIABILITY_SECONDS = 4.0
     "objectives",
     multiple=True,
     help="To optimize; repeatable. [default: accuracy, latency_ms, size_bytes; rmse for accuracy where the space "
-    "predicts numbers]",
+    "predicts numbers, mean_iou where it answers for every pixel]",
 )
 @click.option(
     "--limit",
@@ -103,6 +113,19 @@ _SATISFIABILITY_SECONDS = 4.0
 @click.option(
     "--epochs", type=click.IntRange(1), default=None, help="Epochs for each network. [default: by the data's size]"
 )
+@click.option(
+    "--class-weight",
+    type=click.Choice(["balanced"]),
+    default=None,
+    help="Each class weighs the same in training, however few samples it has.",
+)
+@click.option(
+    "--augment",
+    "augments",
+    multiple=True,
+    help="Change training samples, as a choice: NAME or NAME=V1,V2 of flip, crop, cutout, mixup, time_mask, "
+    "frequency_mask, time_warp, noise, scale; repeatable.",
+)
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option(
     "--workers",
@@ -124,7 +147,8 @@ def search(data, out, as_json, **asked):
     """Search for the networks worth shipping on DATA.
 
     DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test,
-    y_test], or a folder of class folders with images. With --space sequence the samples of the .npz are sequences, with
+    y_test], or a folder of class folders with images. With --space segmentation y_train is a class for every
+    pixel, or the folder holds images/ and masks/. With --space sequence the samples of the .npz are sequences, with
     --space audio they are waveforms (beside sample_rate), or the files of the folders .wav. With --space text DATA is a
     .tsv or .csv of labels and texts, an .npz of strings, or folders with .txt files. With --space tabular it is a .csv
     or .parquet file whose first line names the columns, or an .npz of rows; with --space two_tower such a file of user,
@@ -132,10 +156,10 @@ def search(data, out, as_json, **asked):
     """
     with JsonOutput(as_json) as output:
         out = out or pathlib.Path("runs") / f"{_stem(data)}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-        tuner, dataset = _prepare(data, out, asked)
+        tuner, dataset, fit_arguments = _prepare(data, out, asked)
         for note in dataset.preprocessing.get("notes", ()):
             click.echo(f"Note: {note}", err=True)
-        results = _search(tuner, dataset, asked, live=not as_json)
+        results = _search(tuner, dataset, fit_arguments, live=not as_json)
         output.put(results)
 
 
@@ -162,9 +186,12 @@ def _prepare(data, out, asked):
         target=asked["target"],
         task=asked["task"],
         num_words=asked["words"],
+        stream=asked["stream"],
+        front_end=asked["front_end"],
     )
+    fit_arguments = _fit_arguments(dataset, asked)
     import_tensorflow()
-    space = open_space(asked["space"], dataset)
+    space = augmented(open_space(asked["space"], dataset), asked["augments"], asked["space"])
 
     from hwkeras.search import Economy
     from hwkeras.search import HardwareTuner
@@ -194,7 +221,18 @@ def _prepare(data, out, asked):
             "preprocessing": dict(dataset.preprocessing),
         },
     )
-    return tuner, dataset
+    return tuner, dataset, fit_arguments
+
+
+def _fit_arguments(dataset, asked):
+    from hwkeras.data import class_weights
+
+    weights = class_weights(asked["class_weight"], dataset.y_train)
+    return {
+        "epochs": asked["epochs"] or _default_epochs(len(dataset.x_train), asked),
+        "batch_size": asked["batch_size"],
+        **({} if weights is None else {"class_weight": weights}),
+    }
 
 
 def _kind_of_data(asked):
@@ -207,20 +245,18 @@ def _kind_of_data(asked):
     return given or own or "image"
 
 
-def _search(tuner, dataset, asked, live):
+def _search(tuner, dataset, fit_arguments, live):
     from hwkeras.cli.progress import LiveProgress
     from hwkeras.report import is_estimated
     from hwkeras.report import print_front
     from hwkeras.report import write_page
 
-    epochs = asked["epochs"] or _default_epochs(len(dataset.x_train), asked)
     with LiveProgress(tuner, enabled=live):
         tuner.search(
             dataset.x_train,
             dataset.y_train,
             validation_data=(dataset.x_valid, dataset.y_valid),
-            epochs=epochs,
-            batch_size=asked["batch_size"],
+            **fit_arguments,
         )
     results = tuner.export_front()
     if results["best"] is not None and not is_estimated(results):

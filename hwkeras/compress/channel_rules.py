@@ -267,7 +267,7 @@ _RULES = {
     **dict.fromkeys(
         _layers(
             "Activation ActivityRegularization AlphaDropout Dropout ELU GaussianDropout GaussianNoise Identity "
-            "LeakyReLU ReLU RepeatVector"
+            "LeakyReLU ReLU RepeatVector Resizing"
         ),
         _passed_on,
     ),

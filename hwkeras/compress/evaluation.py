@@ -71,7 +71,7 @@ def accuracy(flatbuffer, data):
         return None
     x, y = scored_samples(data)
     shapes = [tuple(detail["shape"]) for detail in Runner(flatbuffer).outputs]
-    if len(shapes) != 1 or len(shapes[0]) != 2 or not _are_classes(y, shapes[0][1]):
+    if len(shapes) != 1 or not _are_classes(y, shapes[0]):
         return None
     return score(flatbuffer, x, y)
 
@@ -86,9 +86,9 @@ def share_right(outputs, y):
     Returns:
         float in [0, 1], or None where there are no labels of classes.
     """
-    if y is None or len(outputs) != 1 or outputs[0].ndim != 2 or not _are_classes(np.asarray(y), outputs[0].shape[1]):
+    if y is None or len(outputs) != 1 or not _are_classes(np.asarray(y), outputs[0].shape):
         return None
-    return judge(outputs[0], y, ("accuracy",))["accuracy"]
+    return judge(outputs[0].reshape(len(outputs[0]), -1), y, ("accuracy",))["accuracy"]
 
 
 def latencies(meter, flatbuffers):
@@ -115,8 +115,14 @@ def _stacked(rows):
     return [np.concatenate([row[place] for row in rows]) for place in range(len(rows[0]))]
 
 
-def _are_classes(y, num_outputs):
-    """Whether labels are class numbers, or one-hot, for so many outputs."""
+def _are_classes(y, shape):
+    """Whether labels are class numbers, or one-hot, for outputs of a shape; or class numbers for each of its pixels."""
+    num_outputs = shape[-1]
+    is_of_pixels = len(shape) == 4 and y.shape[1:] in (shape[1:3], (*shape[1:3], 1))
+    if not is_of_pixels and len(shape) != 2:
+        return False
+    if is_of_pixels:
+        y = y.reshape(-1)
     if y.ndim == 2 and y.shape[1] == num_outputs and num_outputs > 1:
         return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
     if y.size != len(y) or not np.array_equal(y, np.floor(y)):

@@ -37,7 +37,7 @@ _FUSING = (*_FOLDING, _LAYERS.Add, _LAYERS.BatchNormalization, _LAYERS.Multiply,
 # Their output is rounded like a file rounds it. What happens inside them is calibrated after training.
 _OUTPUT = (
     "Add AveragePooling1D AveragePooling2D BatchNormalization Concatenate Dot ELU GlobalAveragePooling1D "
-    "GlobalAveragePooling2D LeakyReLU MatMul Multiply Normalization PReLU ReLU Rescaling Subtract "
+    "GlobalAveragePooling2D LeakyReLU MatMul Multiply Normalization PReLU ReLU Rescaling Resizing Subtract "
     "ThresholdedReLU UpSampling1D UpSampling2D"
 ).split()
 # They pass numbers on as they are, or do nothing outside training.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwkeras.data.stored import is_stored
 from hwkeras.errors import DataError
 
 
@@ -11,8 +12,8 @@ def take_samples(x, num_samples, seed=0):
     """Takes samples, the same for the same arguments.
 
     Args:
-        x: array of shape (n, ...); or a list, tuple or dict of such arrays for several inputs; or a batched
-            `tf.data.Dataset` of `x`, `(x, y)` or `(x, y, sample_weight)`; or a `keras.utils.PyDataset`.
+        x: array of shape (n, ...), or `data.StoredArray`; or a list, tuple or dict of such arrays for several inputs;
+            or a batched `tf.data.Dataset` of `x`, `(x, y)` or `(x, y, sample_weight)`; or a `keras.utils.PyDataset`.
         num_samples: int, how many at most. Of arrays a random choice is taken, in ascending order of index; of data
             sets the first samples, so that an unshuffled data set gives the same ones each time.
         seed: int, for the choice. Defaults to `0`.
@@ -30,16 +31,19 @@ def take_samples(x, num_samples, seed=0):
         return _mapped(_stream(iter(x), num_samples), _checked)
     if hasattr(x, "num_batches") and hasattr(x, "__getitem__"):
         return _mapped(_stream(_batches(x), num_samples), _checked)
-    arrays = _flat(_mapped(x, np.asarray))
+    # What stays in files is not read as a whole to take some of it.
+    given, x = x, _mapped(x, lambda value: value if is_stored(value) else np.asarray(value))
+    arrays = _flat(x)
     if any(array.ndim == 0 for array in arrays):
         raise DataError(
-            f"Samples must be arrays of shape (n, ...), a tf.data.Dataset or a PyDataset. Received: {type(x).__name__}."
+            "Samples must be arrays of shape (n, ...), a tf.data.Dataset or a PyDataset. Received: "
+            f"{type(given).__name__}."
         )
     lengths = sorted({len(array) for array in arrays})
     if len(lengths) != 1:
         raise DataError(f"All inputs must have the same number of samples. Received: {lengths}.")
     chosen = _choose(lengths[0], num_samples, seed)
-    return _mapped(x, lambda array: _checked(np.asarray(array)[chosen]))
+    return _mapped(x, lambda array: _checked(array[chosen]))
 
 
 def _choose(length, num_samples, seed):

@@ -13,6 +13,7 @@ from hwkeras.convert.agreement import compare
 from hwkeras.convert.calibration import arrange
 from hwkeras.convert.calibration import random_samples
 from hwkeras.convert.calibration import take_samples
+from hwkeras.convert.float_front import join
 from hwkeras.convert.frozen import freeze
 from hwkeras.convert.frozen import import_tensorflow
 from hwkeras.convert.interpreter import Runner
@@ -61,6 +62,9 @@ class Converted:
 
 def convert(model, precision, calibration=None):
     """Converts a trained model to one precision and checks the file.
+
+    A layer with the attribute `stays_float = True` behind the model's only input, such as the front end of
+    `spaces.Audio`, is computed in float32 in every precision, and the file then takes floats.
 
     Args:
         model: built Keras 3 model: functional, Sequential or subclassed; one or several inputs of fixed shape.
@@ -172,6 +176,10 @@ def flatbuffer_of(frozen, precision, samples=None):
     Raises:
         ConversionError: the converter refuses the model, or would end the process.
     """
+    if frozen.parts:
+        front, body = frozen.parts
+        seen = None if samples is None else _reference(front, samples)
+        return join(flatbuffer_of(front, "float32"), flatbuffer_of(body, precision, seen))
     if precision == "int8" and frozen.control_flow:
         # NOTE: calibrating a loop ends the whole process with a segmentation fault (tensorflow#87468), so it is
         # refused before the converter sees it.

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from hwkeras.convert.float_front import joined_paths
+from hwkeras.convert.float_front import split
 from hwkeras.convert.reasons import failure_reason
 from hwkeras.convert.silence import silenced
 from hwkeras.errors import ConversionError
@@ -32,6 +34,7 @@ class Frozen:
         input_dtypes: tuple of numpy dtypes.
         control_flow: tuple of str, TensorFlow's control flow operators in the graph (`While` of a recurrent layer).
         node_paths: dict of the graph's node names to where each comes from in the model, see `node_names.layer_paths`.
+        parts: tuple of two Frozen, the front end that stays float and the rest, see `float_front`; None without one.
     """
 
     function: Any = field(repr=False)
@@ -40,6 +43,7 @@ class Frozen:
     input_dtypes: tuple[np.dtype, ...]
     control_flow: tuple[str, ...] = ()
     node_paths: dict[str, str] = field(default_factory=dict, repr=False)
+    parts: tuple[Frozen, Frozen] | None = field(default=None, repr=False)
 
 
 def import_tensorflow():
@@ -75,6 +79,7 @@ def freeze(model, weights=None):
             are not finite.
     """
     _require_keras_model(model)
+    parts = tuple(freeze(part, weights) for part in split(model) or ()) or None
     structure, names = _input_structure(model)
     values = _values(model, weights or {})
     function, node_paths = _renamed(_trace(model, structure, names, values), names, _layers_within(model))
@@ -88,7 +93,8 @@ def freeze(model, weights=None):
         input_shapes=tuple(tuple(tensor.shape[1:].as_list()) for tensor in tensors),
         input_dtypes=tuple(np.dtype(tensor.dtype.as_numpy_dtype) for tensor in tensors),
         control_flow=tuple(sorted({node.op for node in nodes} & _CONTROL_FLOW)),
-        node_paths=node_paths,
+        node_paths=joined_paths(*(part.node_paths for part in parts)) if parts else node_paths,
+        parts=parts,
     )
 
 

@@ -50,7 +50,7 @@ def require_targets(y, names):
         raise DataError(f"What is to be predicted must be numbers. Received: dtype {y.dtype}, first {y[:3].tolist()}.")
     if not np.isfinite(y).all():
         raise DataError("What is to be predicted must be finite. Received: some that are NaN or infinite.")
-    if "accuracy" in names and y.size == len(y) and (y != np.floor(y)).any():
+    if "accuracy" in names and (y.size == len(y) or is_of_pixels(y)) and (y != np.floor(y)).any():
         raise DataError(
             f"Accuracy is of classes, numbered 0, 1, 2 ... Received: {y[:3].tolist()}. To predict numbers pass "
             "objectives=['rmse', 'latency_ms', 'size_bytes'] (`--objective rmse`)."
@@ -63,7 +63,9 @@ def judge(outputs, y, names):
     Args:
         outputs: float array of shape (num_samples, num_outputs).
         y: of classes, whole numbers of shape (n,) or (n, 1), one-hot of shape (n, num_outputs), or several 1 in a row
-            where a sample may be of several classes (multi-label); of numbers, shape (n,) or (n, num_outputs).
+            where a sample may be of several classes (multi-label); whole numbers of shape (n, height, width) or
+            (n, height, width, 1), a class for every pixel, of which each then counts as a sample; of numbers, shape
+            (n,) or (n, num_outputs).
         names: sequence of names of `QUALITIES`.
 
     Returns:
@@ -82,8 +84,46 @@ def judge(outputs, y, names):
     if set(names) <= set(_OF_NUMBERS):
         targets = _numbers(y, outputs.shape[1])
     else:
+        outputs, y = by_pixel(outputs, y)
         targets = y.astype(np.int64) if is_multi_label(y, outputs.shape[1]) else _classes(y, outputs.shape[1])
-    return {name: float(QUALITIES[name](outputs.astype(np.float64), targets)) for name in names}
+    outputs = outputs.astype(np.float64)
+    return {name: float(QUALITIES[name](outputs, targets)) for name in names}
+
+
+def is_of_pixels(y):
+    """Whether labels are of the pixels of a sample.
+
+    Args:
+        y: array of labels.
+
+    Returns:
+        bool: of shape (n, height, width) or (n, height, width, 1).
+    """
+    return y.ndim == 3 or (y.ndim == 4 and y.shape[-1] == 1)
+
+
+def by_pixel(outputs, y):
+    """Answers and labels with a row for every pixel, where they are of pixels; others as they are.
+
+    Args:
+        outputs: float array of shape (num_samples, num_outputs), the classes of a pixel side by side.
+        y: array of labels.
+
+    Returns:
+        tuple `(outputs, y)`; of pixels of shape (num_pixels, num_classes) and (num_pixels,).
+
+    Raises:
+        DataError: another number of pixels in the labels than in the answers.
+    """
+    if not is_of_pixels(y):
+        return outputs, y
+    num_pixels = y.size // len(y)
+    if not num_pixels or outputs.shape[1] % num_pixels:
+        raise DataError(
+            f"There must be a label for each pixel of the answers. Received: y of shape {y.shape}, {outputs.shape[1]} "
+            "outputs a sample."
+        )
+    return outputs.reshape(y.size, -1), y.reshape(-1)
 
 
 def is_multi_label(y, num_outputs):
@@ -128,6 +168,20 @@ def _auc(outputs, targets):
     return np.mean(known) if known else np.nan
 
 
+def _mean_iou(outputs, targets):
+    """Intersection over union of what is and what is called a class, the mean over the classes that are either.
+
+    Jaccard's index of all samples together, as PASCAL VOC takes it (Everingham et al., 10.1007/s11263-009-0275-4).
+    """
+    answers = _answers(outputs, targets)
+    if targets.ndim == 2:
+        of_class = ((answers[:, each] == 1, targets[:, each] == 1) for each in range(targets.shape[1]))
+    else:
+        of_class = ((answers == each, targets == each) for each in range(max(2, outputs.shape[1])))
+    shares = [(found & true).sum() / (found | true).sum() for found, true in of_class if (found | true).any()]
+    return np.mean(shares) if shares else np.nan
+
+
 def _mae(outputs, targets):
     return np.mean(np.abs(outputs - targets))
 
@@ -136,7 +190,7 @@ def _rmse(outputs, targets):
     return np.sqrt(np.mean((outputs - targets) ** 2))
 
 
-QUALITIES = {"accuracy": _accuracy, "f1": _f1, "auc": _auc, "mae": _mae, "rmse": _rmse}
+QUALITIES = {"accuracy": _accuracy, "f1": _f1, "auc": _auc, "mean_iou": _mean_iou, "mae": _mae, "rmse": _rmse}
 
 
 def _answers(outputs, targets):

@@ -57,10 +57,11 @@ def score(flatbuffer, x, y, num_threads=2):
     """Share of samples a classifier's file answers rightly.
 
     Args:
-        flatbuffer: bytes of a `.tflite` file with one output of shape (1, num_classes), or (1, 1) for a sigmoid.
+        flatbuffer: bytes of a `.tflite` file with one output of shape (1, num_classes), or (1, 1) for a sigmoid; or
+            (1, height, width, num_classes), which answers for every pixel.
         x: as for `predict`.
-        y: labels: whole numbers of shape (n,) or (n, 1), or one-hot of shape (n, num_classes). With a single output,
-            0 or 1: the file says 1 above 0.5.
+        y: labels: whole numbers of shape (n,) or (n, 1), or one-hot of shape (n, num_classes); of pixels whole numbers
+            of shape (n, height, width). With a single output, 0 or 1: the file says 1 above 0.5.
         num_threads: int. Defaults to `2`.
 
     Returns:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import warnings
+
+import numpy as np
+
 from hwkeras.errors import DataError
+
+_FILTERS = threading.Lock()
 
 
 def files_by_class(path, suffixes, noun):
@@ -32,6 +40,27 @@ def files_by_class(path, suffixes, noun):
                 f"{_what_else(path / name)}. Remove the folder, or add {noun}s."
             )
     return files
+
+
+def labels_of(files):
+    """The class of each file.
+
+    Args:
+        files: dict of `files_by_class`.
+
+    Returns:
+        tuple of the list of `pathlib.Path` in its order, and array of str of the same length.
+    """
+    labels = np.array([name for name, group in files.items() for _ in group])
+    return [file for group in files.values() for file in group], labels
+
+
+@contextlib.contextmanager
+def own_warning_filters():
+    """Within, filters of warnings can be set for one file. Threads that read files at a time wait for each other."""
+    # NOTE: filters are the process's: of two threads that restore them, the second restores those of the first.
+    with _FILTERS, warnings.catch_warnings():
+        yield
 
 
 def _files_of(folder, suffixes):

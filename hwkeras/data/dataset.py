@@ -8,6 +8,7 @@ from dataclasses import field
 
 import numpy as np
 
+from hwkeras.data.class_balance import notes_of_imbalance
 from hwkeras.data.digest import fingerprint
 from hwkeras.data.duplicates import with_duplicates_told
 from hwkeras.data.labels import Classes
@@ -26,7 +27,8 @@ class Dataset:
     Args:
         x_train: float32 array of shape (num_train, height, width, channels), (num_train, steps, channels) or
             (num_train, features); of tokens and ids an int32 array.
-        y_train: int64 array of shape (num_train,), class indices from 0; of a regression float32, in its own unit.
+        y_train: int64 array of shape (num_train,), class indices from 0; of a regression float32, in its own unit; of
+            masks uint8 or int32 of shape (num_train, height, width), the class of each pixel.
         x_valid: float32 array, a stratified part held back of the training data; it scores candidates.
         y_valid: array as `y_train`.
         x_test: float32 array, or None: untouched by the search, for one final independent score.
@@ -72,6 +74,7 @@ def make_dataset(
     groups=None,
     notes=None,
     task=None,
+    labels=Classes,
 ):
     """Checks raw arrays and makes them a data set.
 
@@ -86,6 +89,7 @@ def make_dataset(
             part. Defaults to `None`.
         notes: dict that joins `preprocessing`. Defaults to `None`.
         task: str, `"classification"` or `"regression"`. Defaults to `None`, classification.
+        labels: the class that reads labels of a classification, `Classes` or `masks.Masks`. Defaults to `Classes`.
 
     Returns:
         Dataset.
@@ -94,16 +98,13 @@ def make_dataset(
         DataError: arrays of another form or no labels, that do not fit each other, or hold one class or number only.
         UserError: a share outside (0, 1), or an unknown task.
     """
-    task = require_task(task) or CLASSIFICATION
     x, y = _paired(*train, ("x_train", "y_train"), reading)
-    classes = Targets.of(y) if task == REGRESSION else Classes.of(y)
-    y = classes.numbers(y)
-    if task == CLASSIFICATION and len(np.unique(y)) < 2:
-        raise DataError(f"At least two classes are needed. Received: only {classes.names[y[0]]!r} in {len(y)} labels.")
+    task, classes, y = classes_of(y, task, labels)
     indices = split_indices(y, validation_share, seed, groups)
     prepared, facts = reading.fit(train[0], x, indices[0])
     (x_train, y_train), (x_valid, y_valid) = ((prepared(x[part]), y[part]) for part in indices)
     x_test, y_test = _test_part(test, x.shape[1:], classes, reading, prepared)
+    told = with_duplicates_told(facts, notes, reading.noun, x_train, x_valid, x_test)
     return Dataset(
         x_train=x_train,
         y_train=y_train,
@@ -115,9 +116,48 @@ def make_dataset(
         class_names=classes.names,
         name=name,
         fingerprint=fingerprint(x_train, y_train, x_valid, y_valid, x_test, y_test),
-        preprocessing=with_duplicates_told(facts, notes, reading.noun, x_train, x_valid, x_test),
+        preprocessing=with_imbalance_told(told, y_train, classes.names),
         task=task,
     )
+
+
+def classes_of(y, task, labels=Classes):
+    """What is to be told of samples, from their labels.
+
+    Args:
+        y: array of labels or numbers, as they came.
+        task: str, or None for classification.
+        labels: as for `make_dataset`. Defaults to `Classes`.
+
+    Returns:
+        tuple of the task, `Targets` or what `labels` makes, and the array that training takes.
+
+    Raises:
+        DataError: no labels, or one class or number only.
+        UserError: an unknown task.
+    """
+    task = require_task(task) or CLASSIFICATION
+    classes = Targets.of(y) if task == REGRESSION else labels.of(y)
+    y = classes.numbers(y)
+    if task == CLASSIFICATION and len(np.unique(y)) < 2:
+        only = classes.names[y.flat[0]]
+        raise DataError(f"At least two classes are needed. Received: only {only!r} in {len(y)} labels.")
+    return task, classes, y
+
+
+def with_imbalance_told(told, y_train, names):
+    """What was done to the raw data, with a note on uneven classes where they are.
+
+    Args:
+        told: dict, of `with_duplicates_told`.
+        y_train: array of shape (n, ...), what is trained on.
+        names: sequence of str, the classes by index; none of a regression.
+
+    Returns:
+        dict; the list of str `"notes"` has one more where the classes are uneven.
+    """
+    notes = notes_of_imbalance(y_train, names) if names and y_train.ndim == 1 else []
+    return {**told, "notes": [*told.get("notes", ()), *notes]} if notes else told
 
 
 def _paired(x, y, names, reading):

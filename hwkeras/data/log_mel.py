@@ -10,12 +10,45 @@ import numpy as np
 from hwkeras.errors import UserError
 
 # Energies below this are silence; waveforms lie in [-1, 1].
-_FLOOR = 1e-6
+FLOOR = 1e-6
+
+
+def mel_bands(frame, sample_rate, num_mels, low_hz, high_hz):
+    """Triangular bands, evenly spaced in mel.
+
+    Args:
+        frame: int, samples that frequencies are told from.
+        sample_rate: int.
+        num_mels: int, bands.
+        low_hz: float, where the first band begins.
+        high_hz: float, where the last band ends.
+
+    Returns:
+        float array of shape (num_mels, frame // 2 + 1): the weights of each triangle, 1 at its top.
+    """
+    low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (low_hz, high_hz))
+    corners = 700 * (10 ** (np.linspace(low, high, num_mels + 2) / 2595) - 1)
+    frequencies = np.fft.rfftfreq(frame, 1 / sample_rate)
+    left, top, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    rising, falling = (frequencies - left) / (top - left), (right - frequencies) / (right - top)
+    return np.maximum(0.0, np.minimum(rising, falling))
+
+
+def hann_window(frame):
+    """The window that weighs a frame.
+
+    Args:
+        frame: int, samples.
+
+    Returns:
+        float array of shape (frame,), in [0, 1].
+    """
+    return np.hanning(frame + 1)[:-1]
 
 
 @dataclass(frozen=True)
 class LogMel:
-    """The front end of a sound classifier; a device computes the same.
+    """The front end of a sound classifier; a device computes the same, or the network itself (`spaces.Audio`).
 
     A waveform is cut or padded with zeros to `seconds`; each frame is weighed by a Hann window and becomes energies of
     triangular bands, evenly spaced in mel (O'Shaughnessy, 1987: 2595 log10(1 + f / 700)), of which the natural
@@ -53,7 +86,7 @@ class LogMel:
                 "`high_hz` must lie above `low_hz` and not above half the sample rate. Received: "
                 f"low_hz={self.low_hz:g}, high_hz={self.high_hz:g}, sample_rate={self.sample_rate}."
             )
-        if self.num_samples < self._frame:
+        if self.num_samples < self.frame:
             raise UserError(
                 f"A sound must hold one frame at least. Received: seconds={self.seconds:g}, frame_ms={self.frame_ms:g}."
             )
@@ -71,14 +104,16 @@ class LogMel:
     @property
     def shape(self):
         """(frames, bands, 1), of what a network sees."""
-        return (1 + (self.num_samples - self._frame) // self._hop, self.num_mels, 1)
+        return (1 + (self.num_samples - self.frame) // self.hop, self.num_mels, 1)
 
     @property
-    def _frame(self):
+    def frame(self):
+        """int, samples of a frame."""
         return round(self.frame_ms * self.sample_rate / 1000)
 
     @property
-    def _hop(self):
+    def hop(self):
+        """int, samples from one frame's begin to the next one's."""
         return max(1, round(self.hop_ms * self.sample_rate / 1000))
 
     def fit_length(self, waveform):
@@ -102,13 +137,13 @@ class LogMel:
         Returns:
             float32 array of shape (n, frames, bands, 1).
         """
-        window = np.hanning(self._frame + 1)[:-1]
+        window = hann_window(self.frame)
         bands = self._bands()
         pictures = np.empty((len(waveforms), *self.shape), np.float32)
         for place, waveform in enumerate(waveforms):
-            frames = np.lib.stride_tricks.sliding_window_view(waveform.astype(np.float64), self._frame)[:: self._hop]
+            frames = np.lib.stride_tricks.sliding_window_view(waveform.astype(np.float64), self.frame)[:: self.hop]
             energy = np.abs(np.fft.rfft(frames * window)) ** 2 / np.sum(window**2)
-            pictures[place, ..., 0] = np.log(energy @ bands.T + _FLOOR)
+            pictures[place, ..., 0] = np.log(energy @ bands.T + FLOOR)
         return pictures
 
     def to_json(self):
@@ -116,10 +151,4 @@ class LogMel:
         return asdict(self)
 
     def _bands(self):
-        """float array of shape (num_mels, num_frequencies): the weights of each triangle, 1 at its top."""
-        low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (self.low_hz, self.high_hz))
-        corners = 700 * (10 ** (np.linspace(low, high, self.num_mels + 2) / 2595) - 1)
-        frequencies = np.fft.rfftfreq(self._frame, 1 / self.sample_rate)
-        left, top, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-        rising, falling = (frequencies - left) / (top - left), (right - frequencies) / (right - top)
-        return np.maximum(0.0, np.minimum(rising, falling))
+        return mel_bands(self.frame, self.sample_rate, self.num_mels, self.low_hz, self.high_hz)

@@ -8,6 +8,9 @@ import warnings
 import numpy as np
 
 from hwkeras.data.class_folder import files_by_class
+from hwkeras.data.class_folder import labels_of
+from hwkeras.data.class_folder import own_warning_filters
+from hwkeras.data.digest import digests_of_files
 from hwkeras.data.duplicates import notes_of_equal_files
 from hwkeras.errors import DataError
 
@@ -29,29 +32,88 @@ def read_sounds(path):
         DataError: no class folders, one without sounds, a sound that is unreadable, cut off, empty or not finite, or
             several sample rates.
     """
-    files = files_by_class(path, SUFFIXES, "sound")
-    read = [(file, *_read(file)) for group in files.values() for file in group]
-    rates = collections.Counter(rate for _, rate, _ in read)
+    files, y = labels_of(files_by_class(path, SUFFIXES, "sound"))
+    read = [_read(file) for file in files]
+    rate = _one_rate(files, [rate for rate, _ in read])
+    waveforms = [_mono(samples) for _, samples in read]
+    notes = {"num_mixed_to_mono": sum(samples.ndim > 1 for _, samples in read)}
+    equal = notes_of_equal_files(files, waveforms, y, "sound")
+    return waveforms, y, rate, {**notes, "notes": equal} if equal else notes
+
+
+def find_sounds(path):
+    """Finds sounds whose class is the name of their folder, and leaves them there; each is read once to be checked.
+
+    Args:
+        path: as for `read_sounds`.
+
+    Returns:
+        tuple `(sounds, y, sample_rate, notes)`: `SoundFiles`, which reads what `read_sounds` does; the others as of it,
+        but that files hold the same where all their bytes are equal.
+
+    Raises:
+        DataError: as for `read_sounds`.
+    """
+    files, y = labels_of(files_by_class(path, SUFFIXES, "sound"))
+    facts = [(rate, *samples.shape) for rate, samples in map(_read, files)]
+    rate = _one_rate(files, [rate for rate, *_ in facts])
+    sounds = SoundFiles(files, [length for _, length, *_ in facts])
+    notes = {"num_mixed_to_mono": sum(len(channels) > 0 for _, _, *channels in facts)}
+    equal = notes_of_equal_files(files, sounds.digests, y, "sound")
+    return sounds, y, rate, {**notes, "notes": equal} if equal else notes
+
+
+class SoundFiles:
+    """Sounds that are read when they are asked for: a `stored.Source`.
+
+    Args:
+        files: sequence of `pathlib.Path`.
+        lengths: sequence of int, samples of each.
+
+    Attributes:
+        lengths: as given.
+    """
+
+    def __init__(self, files, lengths):
+        self._files = files
+        self.lengths = lengths
+        self.digests = digests_of_files(files)
+
+    def __len__(self):
+        return len(self._files)
+
+    def read(self, places):
+        """Reads sounds.
+
+        Args:
+            places: int array of shape (k,).
+
+        Returns:
+            list of k float32 arrays in [-1, 1], of their own lengths.
+
+        Raises:
+            DataError: an unreadable sound.
+        """
+        return [_mono(_read(self._files[place])[1]) for place in places]
+
+
+def _one_rate(files, found):
+    rates = collections.Counter(found)
     rate = max(rates, key=rates.get)
     if len(rates) > 1:
-        other = next(file for file, found, _ in read if found != rate)
-        found = next(found for file, found, _ in read if file == other)
+        file, other = next((file, other) for file, other in zip(files, found, strict=True) if other != rate)
         raise DataError(
-            f"All sounds must have one sample rate. Received: {other} with {found} Hz, where {rates[rate]} of "
-            f"{len(read)} have {rate} Hz. Resample it."
+            f"All sounds must have one sample rate. Received: {file} with {other} Hz, where {rates[rate]} of "
+            f"{len(found)} have {rate} Hz. Resample it."
         )
-    y = np.array([name for name, group in files.items() for _ in group])
-    waveforms = [_mono(samples) for *_, samples in read]
-    notes = {"num_mixed_to_mono": sum(samples.ndim > 1 for *_, samples in read)}
-    equal = notes_of_equal_files([file for file, *_ in read], waveforms, y, "sound")
-    return waveforms, y, rate, {**notes, "notes": equal} if equal else notes
+    return rate
 
 
 def _read(file):
     from scipy.io import wavfile
 
     try:
-        with warnings.catch_warnings():
+        with own_warning_filters():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of notes beside the samples
             warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
             rate, samples = wavfile.read(file)

@@ -10,7 +10,9 @@ import numpy as np
 
 from hwkeras.convert import evaluate
 from hwkeras.convert import predict
+from hwkeras.convert.quality import by_pixel
 from hwkeras.convert.quality import is_multi_label
+from hwkeras.data.stored import is_stored
 from hwkeras.errors import UserError
 
 SAMPLES_NAME = "check.npz"
@@ -39,7 +41,7 @@ class Samples:
 
         Args:
             flatbuffer: bytes of the `.tflite` file.
-            x: float array of shape (num_samples, ...).
+            x: float array of shape (num_samples, ...), or `data.StoredArray`.
             y: int array of shape (num_samples, ...).
 
         Returns:
@@ -47,7 +49,7 @@ class Samples:
         """
         # Evenly and not the first ones: data sets are often sorted by class.
         chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_SAMPLES)).round().astype(int))
-        x, y = np.asarray(x)[chosen], np.asarray(y)[chosen]
+        x, y = x[chosen] if is_stored(x) else np.asarray(x)[chosen], np.asarray(y)[chosen]
         return cls(x, y, np.asarray(predict(flatbuffer, x)))
 
     @classmethod
@@ -91,7 +93,8 @@ class Samples:
         """How far that can be off when every output moves by a tolerance.
 
         Args:
-            name: str, `"accuracy"`: the share of samples whose class can change; or `"rmse"`: the tolerance.
+            name: str, `"accuracy"`: the share of samples, or of pixels, whose class can change; or `"rmse"`: the
+                tolerance.
             tolerance: float, absolute.
 
         Returns:
@@ -101,13 +104,14 @@ class Samples:
             return float(tolerance)
         if self.outputs.ndim != 2 or not len(self.outputs):
             return 0.0
-        if is_multi_label(self.y, self.outputs.shape[1]):
-            return float(np.mean(np.abs(self.outputs - 0.5) <= tolerance))
+        outputs, y = by_pixel(self.outputs, self.y)
+        if is_multi_label(y, outputs.shape[1]):
+            return float(np.mean(np.abs(outputs - 0.5) <= tolerance))
         # One output alone says yes above one half.
         margins = (
-            np.abs(self.outputs[:, 0] - 0.5)
-            if self.outputs.shape[1] == 1
-            else np.diff(np.sort(self.outputs, axis=1)[:, -2:], axis=1)[:, 0] / 2
+            np.abs(outputs[:, 0] - 0.5)
+            if outputs.shape[1] == 1
+            else np.diff(np.sort(outputs, axis=1)[:, -2:], axis=1)[:, 0] / 2
         )
         return float(np.mean(margins <= tolerance))
 

@@ -16,13 +16,16 @@ _PADDING, _LINE, _STRIP = 10, 16, 5
 _LEAST_WIDTH, _MOST_CHARACTERS = 92, 26
 # What one character takes, as in `profile_bars`: of the small text, of the kind.
 _SMALL, _BOLD = 6.9, 8.3
-_WORK = {"conv", "separable_conv", "inverted_bottleneck", "fused_inverted_bottleneck", "depthwise_conv", "residual"}
-_ENDS = {"input", "classifier", "regressor"}
+_WORK = {
+    "conv", "separable_conv", "inverted_bottleneck", "fused_inverted_bottleneck", "depthwise_conv", "residual",
+    "transposed_conv",
+}  # fmt: skip
+_ENDS = {"input", "classifier", "pixel_classifier", "regressor"}
 # How parameters are said: with their number in front, as rows by columns, in other words; the others by their names.
 _AMOUNTS = {"filters": "filter", "units": "unit", "classes": "class", "outputs": "output", "heads": "head"}
 _EXTENTS = ("kernel", "size")
 _FLAGS = {"se": "squeeze-excite", "skip": "shortcut"}
-_SAID_APART = {*_AMOUNTS, "shape", "batch_norm", "activation"}
+_SAID_APART = {*_AMOUNTS, "shape", "batch_norm", "activation", "mean", "deviation"}
 
 # Colors of Okabe and Ito, as in the picture of the search.
 _STYLE = """

@@ -10,6 +10,7 @@ from hwkeras.errors import UserError
 _COSTS = ("latency_ms", "size_bytes")
 _OF_CLASSES = ("accuracy", *_COSTS)
 _OF_NUMBERS = ("rmse", *_COSTS)
+_OF_PIXELS = ("mean_iou", *_COSTS)
 
 
 def usual_objectives(hypermodel):
@@ -19,10 +20,14 @@ def usual_objectives(hypermodel):
         hypermodel: keras_tuner.HyperModel.
 
     Returns:
-        tuple of str, names of metrics: of a space of ours that predicts numbers their error, else accuracy.
+        tuple of str, names of metrics: of a space of ours that predicts numbers their error, of one that answers for
+        every pixel what classes have in common with the truth, in which no large one counts for more; else accuracy.
     """
-    is_regression = isinstance(hypermodel, HardwareHyperModel) and hypermodel.predicts_numbers
-    return _OF_NUMBERS if is_regression else _OF_CLASSES
+    if not isinstance(hypermodel, HardwareHyperModel):
+        return _OF_CLASSES
+    if hypermodel.predicts_numbers:
+        return _OF_NUMBERS
+    return _OF_PIXELS if hypermodel.predicts_pixels else _OF_CLASSES
 
 
 def check_goals(objectives, limits):

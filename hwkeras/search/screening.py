@@ -68,6 +68,8 @@ class Screen:
         zero_cost: callable from an untrained `keras.Model` to a dict of score name (`zero_cost_*`) to float, such as
             `hwkeras.build.zero_cost.score` of some data; asked for what lies within the limits. Defaults to `None`,
             no scores.
+        identity: callable from hp to str, equal for equal networks: as a cost model, the screen looks at each once,
+            however candidates differ in their training. Defaults to `None`, all are screened.
 
     Attributes:
         least: as given.
@@ -88,6 +90,7 @@ class Screen:
         on_result=None,
         on_failure=None,
         zero_cost=None,
+        identity=None,
     ):
         self._hypermodel = hypermodel
         self._precisions = tuple(precisions)
@@ -100,6 +103,8 @@ class Screen:
         self._nearest = {}
         self._on_result = on_result
         self._on_failure = on_failure
+        self._identity = identity
+        self._known = {}
 
     def __call__(self, hp):
         """The metrics of the precision nearest to, or within, the limits.
@@ -114,10 +119,18 @@ class Screen:
             UserError: `build(hp)` gave something that is not a Keras model.
             DeviceError: the device does not answer.
         """
-        screened = self.screen(hp)
+        screened = self._screened_once(hp)
         if screened is None:
             return None
         return min(screened.metrics.values(), key=lambda metrics: total_violation(self._limits, metrics))
+
+    def _screened_once(self, hp):
+        if self._identity is None:
+            return self.screen(hp)
+        identity = self._identity(hp)
+        if identity not in self._known:
+            self._known[identity] = self.screen(hp)
+        return self._known[identity]
 
     def screen(self, hp):
         """Builds, converts, analyzes and, where a limit asks for it, times one untrained network.

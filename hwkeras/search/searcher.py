@@ -10,6 +10,7 @@ from hwkeras.build import HardwareHyperModel
 from hwkeras.build import as_hypermodel
 from hwkeras.build.spaces import FromDict
 from hwkeras.data import class_indices
+from hwkeras.data.stored import is_stored
 from hwkeras.search.tuner import HardwareTuner
 from hwkeras.space import OneArchitecture
 from hwkeras.space import architecture_from_actions
@@ -74,7 +75,7 @@ class Searcher:
         """Trains `budget` networks and returns the one whose deployed bytes are the most accurate.
 
         Args:
-            train_data: array of shape (num_samples, height, width[, channels]).
+            train_data: array of shape (num_samples, height, width[, channels]), or `data.StoredArray`.
             train_labels: array of shape (num_samples,), (num_samples, 1), or one-hot (num_samples, num_classes).
             **fit_arguments: as for `model.fit`; `validation_data` is split off when it is not given.
 
@@ -85,7 +86,7 @@ class Searcher:
             UserError: the data or the space cannot be used.
             InfeasibleError: no network lies within the limits.
         """
-        x = np.asarray(train_data)
+        x = train_data if is_stored(train_data) else np.asarray(train_data)
         directory = self._directory or tempfile.mkdtemp(prefix="hwkeras-")
         self.tuner = HardwareTuner(self._hypermodel(x, train_labels), directory=directory, **self._options)
         self.tuner.search(x, np.asarray(train_labels), **({"epochs": self._epochs} | fit_arguments))

@@ -8,6 +8,7 @@ import os
 import keras
 
 from hwkeras.build import reestimate_batch_statistics
+from hwkeras.data.stored import errors_of
 from hwkeras.oracles.fidelity import Fidelity
 from hwkeras.search.weights import UNUSABLE_WEIGHTS
 
@@ -52,10 +53,10 @@ class Training:
         hp = trial.hyperparameters
         with self._clock.stage("build"):
             model, initial_epoch = self._begun(trial)
-        kwargs = self._fit_kwargs(trial, initial_epoch)
+        args, kwargs = self._fit_arguments(trial, initial_epoch)
         kwargs["callbacks"] += [] if watch is None else [watch]
-        with self._clock.stage("fit"):
-            fitted = self._hypermodel.fit(hp, model, *self._data.fit_args, **kwargs)
+        with self._clock.stage("fit"), errors_of(self._data.fit_args[0]):
+            fitted = self._hypermodel.fit(hp, model, *args, **kwargs)
         with self._clock.stage("evaluate"):
             reestimate_batch_statistics(model, self._data.x)
             metrics = _reported(fitted) | self._evaluate(model)
@@ -87,13 +88,17 @@ class Training:
                 self._on_lost(trial.trial_id, f"The weights of trial {parent} cannot be inherited: {error}")
         return model
 
+    def _seed_of(self, trial):
+        return (self._seed + int(trial.trial_id)) % 2**32
+
     def _built(self, trial):
         keras.backend.clear_session()
-        keras.utils.set_random_seed((self._seed + int(trial.trial_id)) % 2**32)
+        keras.utils.set_random_seed(self._seed_of(trial))
         return self._hypermodel.build(trial.hyperparameters)
 
-    def _fit_kwargs(self, trial, initial_epoch):
-        kwargs = {"verbose": 0} | self._data.fit_kwargs
+    def _fit_arguments(self, trial, initial_epoch):
+        args, kwargs = self._data.for_training(self._seed_of(trial), initial_epoch)
+        kwargs = {"verbose": 0} | kwargs
         fidelity = Fidelity.of(trial.hyperparameters.values)
         if fidelity is not None:
             kwargs |= {"epochs": fidelity.epochs, "initial_epoch": initial_epoch}
@@ -102,13 +107,12 @@ class Training:
         for callback in kwargs["callbacks"]:
             if isinstance(callback, keras.callbacks.TensorBoard):
                 callback.log_dir = os.path.join(str(callback.log_dir), trial.trial_id)
-        return kwargs
+        return args, kwargs
 
     def _evaluate(self, model):
         if not model.compiled:
             return {}
-        valid = self._data.fit_kwargs["validation_data"]
-        x, y = valid if isinstance(valid, (tuple, list)) else (valid, None)
+        x, y, *_ = self._data.fit_kwargs["validation_data"]
         scores = model.evaluate(x, y, verbose=0, return_dict=True)
         return {f"val_{name}": float(value) for name, value in scores.items()}
 

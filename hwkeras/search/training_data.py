@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
+from hwkeras.build.batches import Batches
+from hwkeras.data import class_weights
 from hwkeras.data import fingerprint
-from hwkeras.data import split
+from hwkeras.data.array_folder import MappedArray
 from hwkeras.data.splitting import split_indices
+from hwkeras.data.stored import StoredArray
+from hwkeras.data.stored import is_stored
+from hwkeras.data.stored import places_held
 from hwkeras.errors import DataError
+from hwkeras.search.streams import Generated
+from hwkeras.search.streams import as_stream
+from hwkeras.search.streams import first_samples
+from hwkeras.search.streams import identity_of
+from hwkeras.search.streams import validation_arrays
 
 VALIDATION_SHARE = 0.2
-# Enough of a dataset that streams to know it again, without reading all of it twice.
-_FINGERPRINT_SAMPLES = 256
+_KERAS_BATCH_SIZE = 32
+_FIT_ARGUMENTS = tuple(inspect.signature(keras.Model.fit).parameters)[1:]
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """The data of a search, with the arguments `model.fit` gets.
 
+    Data may be arrays; an array whose samples stay in files (`data.StoredArray`, or a numpy memmap); or come in batches
+    `(x, y)` or `(x, y, sample_weight)`: a tf.data.Dataset, a keras PyDataset, or a generator without an end. Of what is
+    no array in memory only samples are read at a time.
+
     Args:
-        x: training inputs: array, list or dict of arrays, or a dataset that yields `(x, y)`.
+        x: training inputs: array, `StoredArray`, list or dict of arrays, or a dataset that yields `(x, y)`; of a
+            generator arrays of its first samples.
         x_valid: inputs candidates are scored on, array of shape (num_samples, ...) or list or dict of these.
         y_valid: array of shape (num_samples,), labels; or (num_samples, num_classes), one-hot.
-        fit_args: tuple, positional arguments for `model.fit`.
+        fit_args: tuple, `(x, y)` to train on, or `(dataset,)`.
         fit_kwargs: dict, keyword arguments for `model.fit`, `validation_data` included.
-        fingerprint: str, sha256 of all data given, whatever share of them is trained on.
+        fingerprint: str, sha256 of all data given, whatever share of them is trained on; of training data in batches as
+            `streams.identity_of` says.
+        seed: int, of what is drawn. Defaults to `0`.
     """
 
     x: object
@@ -35,6 +54,7 @@ class TrainingData:
     fit_args: tuple
     fit_kwargs: dict
     fingerprint: str
+    seed: int = 0
 
     @property
     def num_epochs(self):
@@ -44,7 +64,7 @@ class TrainingData:
     @property
     def num_samples(self):
         """int, samples that are trained on; None for a dataset."""
-        arrays = _flat(self.x) if is_arrays(self.x) else []
+        arrays = _flat(self.fit_args[0]) if is_arrays(self.fit_args[0]) else []
         return len(arrays[0]) if arrays else None
 
     @classmethod
@@ -52,49 +72,133 @@ class TrainingData:
         """Reads `model.fit` arguments and makes sure there is validation data.
 
         Args:
-            args: tuple of positional arguments; the first two are `x` and `y`.
-            kwargs: dict of keyword arguments.
+            args: tuple of positional arguments, as of `model.fit`.
+            kwargs: dict of keyword arguments; a `class_weight` of `"balanced"` is counted on the training part.
             seed: int, of the split made when no validation data is given, and of the share. Defaults to `0`.
             train_share: float in (0, 1], the share of the training data to train on: the same samples for the same
                 seed, of each class its share, at least one sample. Defaults to `1.0`.
 
         Returns:
-            TrainingData.
+            TrainingData. Validation data are in memory: what yields batches is read, and of a `StoredArray` at most
+            2,000 samples and 256 MiB, drawn by class.
 
         Raises:
             DataError: no training data; no validation data where none can be split off; arrays of different length; a
-                share of something else than arrays.
+                share of something else than arrays; batches of another form, or without an end.
         """
-        kwargs = dict(kwargs)
-        named = dict(zip(("x", "y"), args, strict=False))
-        x = kwargs.pop("x", named.get("x"))
-        y = kwargs.pop("y", named.get("y"))
+        kwargs = dict(zip(_FIT_ARGUMENTS, args, strict=False)) | kwargs
+        x, y = _opened(kwargs.pop("x", None)), kwargs.pop("y", None)
         if x is None:
             raise DataError("`search` needs training data as `model.fit` does: search(x, y, ...). Received: x=None.")
-        if y is not None and not isinstance(x, (list, dict)) and len(x) != len(y):
+        if not is_arrays(x):
+            x = as_stream(x, y, kwargs.get("steps_per_epoch"))
+            # Keras warns of what it cannot shuffle, though nobody asked it to.
+            kwargs.setdefault("shuffle", isinstance(x, keras.utils.PyDataset) and x.num_batches is not None)
+        _require_one_stored(x, y)
+        if is_arrays(x) and y is not None and not isinstance(x, (list, dict)) and len(x) != len(y):
             raise DataError(f"x and y must have the same length. Received: {len(x)} inputs and {len(y)} labels.")
-        x, y, valid = _with_validation(x, y, kwargs, seed)
-        x_valid, y_valid = _arrays(valid)
-        kwargs["validation_data"] = valid
-        print_of = fingerprint(*_flat(x), *_flat(y), *_flat(x_valid), *_flat(y_valid))
+        x, y = _with_validation(x, y, kwargs, seed)
+        if kwargs.get("class_weight") is not None:
+            kwargs["class_weight"] = class_weights(kwargs["class_weight"], y)
+        x_valid, y_valid, identity = _in_memory(kwargs, seed)
+        who = _flat(x) if is_arrays(x) else [identity_of(x)]
+        print_of = fingerprint(*who, *_flat(y), *identity)
         if train_share < 1:
             x, y = _shared_out(x, y, kwargs, train_share, seed)
         given = (x,) if y is None else (x, y)
-        return cls(x, x_valid, np.asarray(y_valid), given + tuple(args[2:]), kwargs, print_of)
+        if isinstance(x, Generated):
+            x = first_samples(x, num_steps=kwargs["steps_per_epoch"])[0][0]
+        return cls(x, x_valid, np.asarray(y_valid), given, kwargs, print_of, seed)
+
+    def for_training(self, seed=0, initial_epoch=0):
+        """What `model.fit` is called with.
+
+        Args:
+            seed: int, of the order of samples that stay in files. Defaults to `0`.
+            initial_epoch: int, epochs that were trained before. Defaults to `0`.
+
+        Returns:
+            tuple of positional arguments: samples that stay in files are in `Batches`, new ones for each training; and
+            dict of keyword arguments.
+        """
+        kwargs = dict(self.fit_kwargs)
+        if not is_stored(self.x):
+            return self.fit_args, kwargs
+        batches = Batches(
+            *self.fit_args,
+            batch_size=kwargs.get("batch_size") or _KERAS_BATCH_SIZE,
+            sample_weight=kwargs.pop("sample_weight", None),
+            seed=seed,
+            shuffle=bool(kwargs.pop("shuffle", True)),
+            endless=kwargs.get("steps_per_epoch") is not None,
+        )
+        batches.epoch = initial_epoch
+        return (batches,), kwargs | {"shuffle": False}
+
+    def in_memory(self):
+        """Training data for what takes arrays alone, such as the recipes of `hwkeras.compress`.
+
+        Returns:
+            tuple `(x, y, sample_weight)`, the last one None where there are none: all of what is in memory; of other
+            data as many samples as are kept in memory, at most 2,000 and 256 MiB: drawn by class of those that stay in
+            files, else the first.
+        """
+        weights = self.fit_kwargs.get("sample_weight")
+        if not is_arrays(self.fit_args[0]):
+            batch, _ = first_samples(self.fit_args[0], num_steps=self.fit_kwargs.get("steps_per_epoch"))
+            return (*batch, None)[:3]
+        x, y = self.fit_args
+        if not is_stored(x):
+            return x, y, weights
+        chosen = places_held(x, np.asarray(y), self.seed)
+        return x[chosen], np.asarray(y)[chosen], None if weights is None else np.asarray(weights)[chosen]
+
+
+def _require_one_stored(x, y):
+    if is_arrays(x) and any(map(is_stored, _flat(x))) and (y is None or not is_stored(x)):
+        raise DataError(
+            "What stays in files is one input, with labels. Received: x of type "
+            f"{type(x).__name__}{' and y=None' if y is None else ''}. Pass x and y, or a tf.data.Dataset."
+        )
+
+
+def _opened(x):
+    """An array that is mapped to a file stays there."""
+    return StoredArray(MappedArray(x), np.asarray) if isinstance(x, np.memmap) and x.ndim else x
 
 
 def _with_validation(x, y, kwargs, seed):
+    """The part to train on; the other is in `kwargs` afterwards."""
     share = kwargs.pop("validation_split", 0.0) or VALIDATION_SHARE
     if kwargs.get("validation_data") is not None:
-        return x, y, kwargs.pop("validation_data")
-    kwargs.pop("validation_data", None)
-    if not isinstance(x, np.ndarray) or y is None:
+        return x, y
+    if not isinstance(x, (np.ndarray, StoredArray)) or y is None:
         raise DataError(
             "Candidates are scored on validation data, and it can only be split off arrays. "
             f"Received: x of type {type(x).__name__} without `validation_data`. Pass validation_data=(x, y)."
         )
-    x_train, y_train, x_valid, y_valid = split(x, np.asarray(y), share, seed)
-    return x_train, y_train, (x_valid, y_valid)
+    y = np.asarray(y)
+    chosen, valid = split_indices(y, share, seed)
+    kwargs["validation_data"] = (_taken(x, valid), y[valid])
+    if kwargs.get("sample_weight") is not None:
+        kwargs["sample_weight"] = np.asarray(kwargs["sample_weight"])[chosen]
+    return _taken(x, chosen), y[chosen]
+
+
+def _in_memory(kwargs, seed):
+    """Validation data as arrays, and what tells them from others; `model.fit` gets them so, too."""
+    valid, num_steps = kwargs["validation_data"], kwargs.get("validation_steps")
+    if not isinstance(valid, (tuple, list)):
+        kwargs["validation_data"], identity = validation_arrays(valid, num_steps)
+        kwargs.pop("validation_steps", None)
+        return *kwargs["validation_data"][:2], [identity]
+    x, y, *weights = valid
+    x = _opened(x)
+    if is_stored(x):
+        chosen = places_held(x, np.asarray(y), seed)
+        x, y, *weights = (x[chosen], *(np.asarray(part)[chosen] for part in (y, *weights)))
+    kwargs["validation_data"] = (x, y, *weights)
+    return x, y, [*_flat(x), *_flat(y)]
 
 
 def _shared_out(x, y, kwargs, share, seed):
@@ -117,14 +221,14 @@ def is_arrays(x):
     """Whether data are arrays: one, or a list, tuple or dict of them; not a dataset, which may have no end.
 
     Args:
-        x: as for `model.fit`.
+        x: as for `model.fit`, or a `StoredArray`.
 
     Returns:
         bool.
     """
     if isinstance(x, (list, tuple, dict)):
         return all(map(is_arrays, x.values() if isinstance(x, dict) else x))
-    return hasattr(x, "__array__")
+    return hasattr(x, "__array__") or is_stored(x)
 
 
 def _taken(x, chosen):
@@ -132,32 +236,15 @@ def _taken(x, chosen):
         return {name: _taken(part, chosen) for name, part in x.items()}
     if isinstance(x, (list, tuple)):
         return type(x)(_taken(part, chosen) for part in x)
-    return np.asarray(x)[chosen]
-
-
-def _arrays(valid):
-    if isinstance(valid, (tuple, list)):
-        return valid[0], valid[1]
-    batches = [batch[:2] for batch in valid]
-    if not batches:
-        raise DataError("`validation_data` must yield at least one batch. Received: an empty dataset.")
-    return tuple(np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*batches, strict=True))
+    return x.at(chosen) if is_stored(x) else np.asarray(x)[chosen]
 
 
 def _flat(value):
-    """Arrays of a nested value, in a fixed order; the first samples where it is a dataset."""
+    """Arrays of a nested value, in a fixed order."""
     if value is None:
         return []
     if isinstance(value, dict):
         return [array for key in sorted(value) for array in _flat(value[key])]
     if isinstance(value, (list, tuple)):
         return [array for item in value for array in _flat(item)]
-    if hasattr(value, "__array__"):
-        return [np.asarray(value)]
-    arrays, num_seen = [], 0
-    for batch in value:
-        arrays += _flat(batch)
-        num_seen += len(arrays[-1])
-        if num_seen >= _FINGERPRINT_SAMPLES:
-            break
-    return arrays
+    return [value if is_stored(value) else np.asarray(value)]

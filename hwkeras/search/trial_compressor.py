@@ -23,20 +23,20 @@ class TrialCompressor:
 
     Args:
         compression: `Compression`.
-        data: `TrainingData`, to fine-tune on.
+        data: `TrainingData`, to fine-tune on; of what is not in memory, on samples (see `TrainingData.in_memory`).
         deployer: `Deployer` of that data.
         services: `trial_life.Services`.
         seed: int, of the fine-tunings.
 
     Raises:
-        UserError: recipes for data that are no arrays.
+        UserError: recipes for data without labels.
     """
 
     def __init__(self, compression, data, deployer, services, seed):
-        if compression.recipes and (len(data.fit_args) < 2 or not is_arrays(data.fit_args[:2])):
+        if compression.recipes and is_arrays(data.fit_args[0]) and len(data.fit_args) < 2:
             raise UserError(
-                f"Recipes fine-tune on arrays. Received: recipe {compression.recipes[0]!r} and x of type "
-                f"{type(data.x).__name__}. Pass x and y as arrays, or no recipes."
+                f"Recipes fine-tune on x and y. Received: recipe {compression.recipes[0]!r} and y=None. Pass y, or no "
+                "recipes."
             )
         self._compression = compression
         self._data = data
@@ -104,7 +104,8 @@ class TrialCompressor:
         # NOTE: imported here, because a search without recipes does without tfmot.
         from hwkeras.compress import compress
 
-        x, y = self._data.fit_args[:2]
+        x, y, sample_weight = self._data.in_memory()
+        weights = {"class_weight": self._data.fit_kwargs.get("class_weight"), "sample_weight": sample_weight}
         with self._its.clock.stage("compress"):
             try:
                 result = compress(
@@ -114,6 +115,7 @@ class TrialCompressor:
                     validation_data=(self._data.x_valid, self._data.y_valid),
                     epochs=self._compression.num_epochs(self._data.num_epochs),
                     batch_size=self._data.fit_kwargs.get("batch_size") or _BATCH_SIZE,
+                    **{name: value for name, value in weights.items() if value is not None},
                 )
             except HwkerasError as error:
                 self._its.journal.write("recipe_failed", trial=trial_id, recipe=recipe, message=str(error))

@@ -138,7 +138,7 @@ class HardwareTuner(kt.Tuner):
         self._shipping = Shipping(self.run, self._naming, oracle, self.load_model)
         self._continuation = Continuation(self._journal, self._outcome, self._weights, oracle)
         self._screen = oracle.cost_model = self._new_screen()
-        oracle.identity = self._naming.identity
+        oracle.identity = self._naming.candidate
 
     def _init_keras_tuner(self, oracle, hypermodel, directory, overwrite):
         if oracle.max_consecutive_failed_trials is None:
@@ -162,6 +162,7 @@ class HardwareTuner(kt.Tuner):
             least=pruning.least_metrics(self.hypermodel, self.precisions),
             on_result=self._admission.on_screened,
             on_failure=self._admission.on_unbuildable,
+            identity=self._naming.identity,
         )
 
     def _new_life(self, data):
@@ -195,9 +196,11 @@ class HardwareTuner(kt.Tuner):
         """Searches; goes on where an earlier search in this directory stopped.
 
         Args:
-            *fit_args: as for `model.fit`: x, y.
+            *fit_args: as for `model.fit`: x, y; a `data.StoredArray` or numpy memmap and y; or a tf.data.Dataset, a
+                keras PyDataset, or a generator without an end, of batches `(x, y)`, with `steps_per_epoch`.
             **fit_kwargs: as for `model.fit`: `epochs`, `batch_size`, `callbacks`, `validation_data`, ... Without
-                validation data a fifth of the training data is split off, the same for the same seed.
+                validation data a fifth of the training data is split off, the same for the same seed. A `class_weight`
+                of `"balanced"` gives each class the same weight in all.
 
         Raises:
             UserError: the data cannot be used, or the directory belongs to another data set.

@@ -6,7 +6,10 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "ACTIVATIONS": "hwkeras.space.kinds",
+        "AUGMENTATIONS": "hwkeras.space.augmentation",
+        "AudioSpace": "hwkeras.space.audio",
         "Architecture": "hwkeras.space.architecture",
+        "Augmentation": "hwkeras.space.augmentation",
         "Cell": "hwkeras.space.cell",
         "CellSpace": "hwkeras.space.cell_space",
         "Choice": "hwkeras.space.choice",
@@ -25,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Params": "hwkeras.space.layer",
         "every_cell": "hwkeras.space.cell",
         "named_network": "hwkeras.space.named_networks",
+        "SegmentationSpace": "hwkeras.space.segmentation",
         "SequenceSpace": "hwkeras.space.sequence",
         "TabularSpace": "hwkeras.space.tabular",
         "TextSpace": "hwkeras.space.text",

@@ -15,7 +15,7 @@ from hwkeras.space.summary import summarize
 
 _FORMAT = 1
 # Kinds that nothing follows.
-_HEADS = ("classifier", "regressor")
+_HEADS = ("classifier", "pixel_classifier", "regressor")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ import math
 from dataclasses import dataclass
 
 from hwkeras.errors import UserError
+from hwkeras.space.shapes import fourier_factors
 from hwkeras.space.shapes import pair
 
 # Channels squeezed to a quarter, as the blocks are built.
 _SE_RATIO = 4
+# What a recurrent layer computes of each step and state, in multiples of its units.
+_GATES = {"gru": 3, "lstm": 4}
 _METRICS = ("size_bytes", "peak_ram_bytes", "macs", "params")
 
 
@@ -218,6 +221,16 @@ def _dense(layer, inputs, output):
     yield _Step(weights if num_inputs > 1 else 0, weights, num_inputs + num_units)
 
 
+def _log_mel(layer, inputs, output):
+    # A Fourier transform in two steps, see `fourier_factors`; then the sums of the bands.
+    (frames, num_mels, _), (first, second) = output, fourier_factors(layer.params["frame"])
+    kept = first // 2 + 1
+    heard, transformed = frames * first * second, frames * second * 2 * kept
+    yield _Step(first * second * 2 * kept, frames * first * second * 2 * kept, heard + transformed)
+    yield _Step(4 * second**2, frames * kept * 4 * second**2, 2 * transformed)
+    yield _Step(kept * second * num_mels, frames * kept * second * num_mels, frames * (kept * second + num_mels))
+
+
 def _embedding(layer, inputs, output):
     (length,), (units, projection) = inputs[0], (layer.params["units"], layer.params["projection"])
     yield _Step(layer.params["vocabulary"] * units, 0, length + length * units)
@@ -256,6 +269,30 @@ def _attention_pool(layer, inputs, output):
     yield _Step(0, size, size + positions + channels)
 
 
+def _recurrent(layer, inputs, output):
+    (_, steps, channels), (units,) = inputs[0], output
+    wide = _GATES[layer.kind] * units
+    yield _Step(channels * wide if channels > 1 else 0, steps * channels * wide, channels + wide)
+    if steps > 1:  # the first state is zero: nothing is multiplied by it
+        yield _Step(0, 0, 2 * steps * channels)  # the row is cut into its steps
+        yield _Step(units * wide if units > 1 else 0, (steps - 1) * units * wide, units + wide)
+
+
+def _transposed_conv(layer, inputs, output):
+    (source,) = inputs
+    weights = layer.params["factor"] ** 2 * source[-1] * layer.params["filters"]
+    counted = weights if weights > layer.params["filters"] else 0
+    yield _Step(counted, _size(output) * source[-1], _size(source) + _size(output))
+
+
+def _pixel_classifier(layer, inputs, output):
+    step, shape = _conv_step(inputs[0], 1, 1, layer.params["classes"])
+    yield step
+    if layer.params["factor"] > 1:
+        yield _Step(0, 0, _size(shape) + _size(output))
+    yield _Step(0, 0, 2 * _size(output))
+
+
 def _passing(layer, inputs, output):
     yield _Step(0, 0, sum(map(_size, inputs)) + _size(output))
 
@@ -283,14 +320,20 @@ _STEPS = {
     "residual": _residual,
     "depthwise_conv": _depthwise_conv,
     "squeeze_excite": _squeeze_excite,
+    "log_mel": _log_mel,
     "embedding": _embedding,
     "attention": _attention,
     "attention_pool": _attention_pool,
+    "gru": _recurrent,
+    "lstm": _recurrent,
     "max_pool": _passing,
     "average_pool": _passing,
     "global_average_pool": _passing,
     "dense": _dense,
     "classifier": _dense,
+    "upsample": _passing,
+    "transposed_conv": _transposed_conv,
+    "pixel_classifier": _pixel_classifier,
     "regressor": _dense,
     "add": _add,
     "multiply": _add,

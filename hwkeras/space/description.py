@@ -44,9 +44,8 @@ def describe(space):
     free = [choice for choice in space.menu.choices if not choice.is_fixed]
     fixed = [choice for choice in space.menu.choices if choice.is_fixed]
     width = max((len(choice.name) for choice in free), default=0)
-    meaning = "one number" if space.num_classes == 1 else f"{space.num_classes} classes"
     lines = [
-        f"{type(space).__name__}: {space.input_shape} to {meaning}, {len(free)} choices, "
+        f"{type(space).__name__}: {space.input_shape} to {space.answer}, {len(free)} choices, "
         f"{_number(num_assignments(space.menu.choices))} assignments"
     ]
     for choice in free:

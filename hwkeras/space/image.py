@@ -24,8 +24,13 @@ from hwkeras.space.stage import LAYER_TYPES
 from hwkeras.space.stage import Stage
 
 HEADS = ("global_pool", "flatten")
+_RECURRENT = ("gru", "lstm")
+# Heads that a space holds only where they are named.
+FURTHER_HEADS = ("attention_pool", *_RECURRENT)
 # A flatten head averages down to this many rows and columns first: more would put most weights into one dense layer.
 _FLATTEN_EXTENT = 4
+# A recurrent head averages down to this many steps first: its file holds a dozen operators for each.
+_RECURRENT_STEPS = 8
 # Without `resolutions` given, an input is halved only where this many rows and columns remain.
 _LEAST_HALF = 8
 
@@ -43,9 +48,10 @@ _CHOICE_LAWS = {
     "stem_widths": POSITIVE,
     "stem_strides": POSITIVE,
     "stem_kernels": POSITIVE,
-    "heads": one_of(HEADS),
+    "heads": one_of((*HEADS, *FURTHER_HEADS)),
     "dense_units": COUNT,
     "dropout_rates": RATE,
+    "recurrent_units": POSITIVE,
 }
 
 
@@ -84,9 +90,14 @@ class ImageSpace(MenuSpace):
         stem_strides: strides of the stem. Defaults to `(1, 2)`.
         stem_kernels: kernel extents of the stem. Defaults to `(3,)`.
         heads: how the last map becomes a vector: `"global_pool"`, or `"flatten"` after averaging down to at most 4x4.
-            Defaults to both.
+            Defaults to both. `"attention_pool"`, the mean of all positions, each weighed by what a dense layer says of
+            it, `"gru"` and `"lstm"` may be named too: the last state of a recurrent layer that walks down the rows (of
+            a single row along its columns), averaged down to at most 8 steps of at most 4 columns. Recurrent heads
+            convert in every precision, at some 3 KB of an int8 file for each step; quantization-aware training leaves
+            them in float and calibrates them afterwards.
         dense_units: units of a dense layer before the classifier, 0 for none. Defaults to `(0, 32, 64)`.
         dropout_rates: dropout before the classifier, 0 for none. Defaults to `(0.0, 0.1, 0.2)`.
+        recurrent_units: units of a recurrent head. Defaults to `(8, 16, 32)`.
 
     Raises:
         UserError: an argument breaks its law.
@@ -112,6 +123,7 @@ class ImageSpace(MenuSpace):
     heads: tuple = HEADS
     dense_units: tuple = (0, 32, 64)
     dropout_rates: tuple = (0.0, 0.1, 0.2)
+    recurrent_units: tuple = (8, 16, 32)
 
     def __post_init__(self):
         self._set("input_shape", IMAGE_SHAPE.apply("input_shape", self.input_shape))
@@ -215,19 +227,40 @@ class ImageSpace(MenuSpace):
         for stage in self._stages:
             yield from stage.choices()
         yield Choice("head/type", self.heads)
+        yield Choice("head/recurrent_units", self.recurrent_units, None, (("head/type", _RECURRENT),))
         yield Choice("head/dense_units", self.dense_units)
         yield Choice("head/dropout", self.dropout_rates)
 
     def _append_head(self, draft, values):
-        if values["head/type"] == "global_pool":
+        head = values["head/type"]
+        if head == "global_pool":
             draft.append("pool", "global_average_pool")
-        else:
-            size = tuple(math.ceil(extent / _FLATTEN_EXTENT) for extent in draft.shape[:2])
-            if size != (1, 1):
-                draft.append("pool", "average_pool", size=size, padding="same")
+        elif head == "attention_pool":
+            draft.append("pool", "attention_pool")
+        elif head == "flatten":
+            _append_average(draft, (_FLATTEN_EXTENT, _FLATTEN_EXTENT))
             draft.append("flatten", "flatten")
+        else:
+            _append_recurrent(draft, head, values["head/recurrent_units"])
         if values["head/dense_units"]:
             draft.append("dense", "dense", units=values["head/dense_units"], activation=values["activation"])
         if values["head/dropout"]:
             draft.append("dropout", "dropout", rate=values["head/dropout"])
         draft.append_head(self.num_classes)
+
+
+def _append_average(draft, most):
+    """Averages down to at most so many rows and columns."""
+    size = tuple(math.ceil(extent / limit) for extent, limit in zip(draft.shape, most, strict=False))
+    if size != (1, 1):
+        draft.append("pool", "average_pool", size=size, padding="same")
+
+
+def _append_recurrent(draft, kind, units):
+    if draft.shape[0] == 1:
+        _append_average(draft, (1, _RECURRENT_STEPS))
+    else:
+        _append_average(draft, (_RECURRENT_STEPS, _FLATTEN_EXTENT))
+        rows, columns, channels = draft.shape
+        draft.append("steps", "reshape", shape=(1, rows, columns * channels))
+    draft.append(kind, kind, units=units)

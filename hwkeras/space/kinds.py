@@ -9,7 +9,10 @@ from typing import Any
 from hwkeras.space.law import COUNT
 from hwkeras.space.law import EXTENT
 from hwkeras.space.law import FLAG
+from hwkeras.space.law import NUMBERS
 from hwkeras.space.law import POSITIVE
+from hwkeras.space.law import POSITIVE_NUMBER
+from hwkeras.space.law import POSITIVE_NUMBERS
 from hwkeras.space.law import RATE
 from hwkeras.space.law import SHAPE
 from hwkeras.space.law import Law
@@ -70,6 +73,7 @@ _SE = Parameter(FLAG, False)
 _SKIP = Parameter(FLAG, False)
 _PADDING = Parameter(one_of(("same", "valid")), "valid")
 NORMALIZATIONS = ("batch", "layer")
+INTERPOLATIONS = ("nearest", "bilinear")
 
 KINDS = MappingProxyType(
     {
@@ -89,6 +93,17 @@ KINDS = MappingProxyType(
         "squeeze_excite": _kind(squeezed=Parameter(POSITIVE)),
         # Two convolutions; `skip` is the shortcut around both, by a 1x1 projection where the shape changes.
         "residual": _convolution(se=_SE, skip=Parameter(FLAG, True)),
+        # A waveform in [-1, 1] as a picture: the logarithm of the energies of mel bands, frame by frame, of which
+        # `mean` is taken away and by whose `deviation` they are divided. `frame` and `hop` are samples.
+        "log_mel": _kind(
+            sample_rate=Parameter(POSITIVE),
+            frame=Parameter(POSITIVE),
+            hop=Parameter(POSITIVE),
+            low_hz=Parameter(POSITIVE_NUMBER),
+            high_hz=Parameter(POSITIVE_NUMBER),
+            mean=Parameter(NUMBERS),
+            deviation=Parameter(POSITIVE_NUMBERS),
+        ),
         # A row of a table for each number from 0 to vocabulary - 1; brought to `projection` channels unless that is 0.
         "embedding": _kind(vocabulary=Parameter(POSITIVE), units=Parameter(POSITIVE), projection=Parameter(COUNT, 0)),
         # Attention among all positions, then `ffn` units at each, if any; a shortcut around both, each normalized.
@@ -100,6 +115,9 @@ KINDS = MappingProxyType(
         ),
         # The mean of all positions, each weighed by what a dense layer says of it.
         "attention_pool": _kind(),
+        # The last state of a recurrent layer that walks over a row of steps.
+        "gru": _kind(units=Parameter(POSITIVE)),
+        "lstm": _kind(units=Parameter(POSITIVE)),
         # A stride of None is the size.
         "max_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
         "average_pool": _kind(size=Parameter(EXTENT, 2), stride=Parameter(EXTENT, None), padding=_PADDING),
@@ -118,6 +136,16 @@ KINDS = MappingProxyType(
         "concat": _kind(2, None),
         "classifier": _kind(
             classes=Parameter(POSITIVE), activation=Parameter(one_of(("softmax", "sigmoid")), "softmax")
+        ),
+        # So many rows and columns for each: all equal (nearest), or going over into the next (bilinear).
+        "upsample": _kind(factor=Parameter(POSITIVE, 2), interpolation=Parameter(one_of(INTERPOLATIONS), "nearest")),
+        # So many rows and columns for each, every one by weights of its own; no activation.
+        "transposed_conv": _kind(filters=Parameter(POSITIVE), factor=Parameter(POSITIVE, 2)),
+        # A class for every pixel; what is known of a pixel is spread over so many rows and columns first.
+        "pixel_classifier": _kind(
+            classes=Parameter(POSITIVE),
+            activation=Parameter(one_of(("softmax", "sigmoid")), "softmax"),
+            factor=Parameter(POSITIVE, 1),
         ),
         # So many numbers, of any size.
         "regressor": _kind(outputs=Parameter(POSITIVE, 1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,27 @@ def _rate(value):
     return float(value)
 
 
+def _number(value):
+    if isinstance(value, (bool, str)) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+def _positive_number(value):
+    if not _number(value) > 0:
+        raise ValueError
+    return float(value)
+
+
+def _many(normalize):
+    def normalize_all(values):
+        if not isinstance(values, (list, tuple)) or not values:
+            raise ValueError
+        return tuple(normalize(value) for value in values)
+
+    return normalize_all
+
+
 def one_of(options):
     """The law of a name out of a few.
 
@@ -124,4 +146,7 @@ EXTENT = Law("a positive integer, or a pair of them (height, width)", _extent)
 SHAPE = Law("a tuple of one to three positive integers, such as (28, 28, 1)", _shape(1, 2, 3))
 IMAGE_SHAPE = Law("(height, width, channels), three positive integers", _shape(3))
 FLAG = Law("True or False", _flag)
+POSITIVE_NUMBER = Law("a positive number", _positive_number)
+NUMBERS = Law("a tuple of finite numbers, one for each band", _many(_number))
+POSITIVE_NUMBERS = Law("a tuple of positive numbers, one for each band", _many(_positive_number))
 RATE = Law("in [0, 1)", _rate)

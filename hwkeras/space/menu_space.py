@@ -37,6 +37,11 @@ class MenuSpace:
         """`Menu`, what the space leaves open."""
         return self._menu
 
+    @property
+    def answer(self):
+        """str, what a network of the space answers."""
+        return "one number" if self.num_classes == 1 else f"{self.num_classes} classes"
+
     def to_json(self):
         """The arguments that make this space again.
 

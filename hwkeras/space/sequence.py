@@ -49,9 +49,11 @@ class SequenceSpace(MenuSpace):
         stem_widths: see `ImageSpace`. Defaults to `(8, 16)`.
         stem_strides: see `ImageSpace`. Defaults to `(1, 2)`.
         stem_kernels: see `ImageSpace`. Defaults to `(3, 5, 9)`.
-        heads: see `ImageSpace`. Defaults to both.
+        heads: see `ImageSpace`. Defaults to `("global_pool", "flatten")`; `"attention_pool"`, `"gru"` and `"lstm"` may
+            be named too.
         dense_units: see `ImageSpace`. Defaults to `(0, 32)`.
         dropout_rates: see `ImageSpace`. Defaults to `(0.0, 0.2, 0.4)`.
+        recurrent_units: see `ImageSpace`. Defaults to `(8, 16, 32)`.
 
     Raises:
         UserError: an argument breaks its law.
@@ -77,6 +79,7 @@ class SequenceSpace(MenuSpace):
     heads: tuple = HEADS
     dense_units: tuple = (0, 32)
     dropout_rates: tuple = (0.0, 0.2, 0.4)
+    recurrent_units: tuple = (8, 16, 32)
 
     def __post_init__(self):
         object.__setattr__(self, "input_shape", SEQUENCE_SHAPE.apply("input_shape", self.input_shape))

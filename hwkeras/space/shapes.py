@@ -6,6 +6,9 @@ import math
 
 from hwkeras.errors import UserError
 
+# A recurrent layer becomes a dozen operators for each step: beyond this the file is no use on any device.
+MOST_STEPS = 64
+
 
 def output_shape(layer, shapes):
     """Infers a layer's output shape.
@@ -37,6 +40,19 @@ def pair(extent):
         Tuple of two ints.
     """
     return extent if isinstance(extent, tuple) else (extent, extent)
+
+
+def fourier_factors(frame):
+    """The two numbers whose product is a frame's length: its Fourier transform is one of each (Cooley & Tukey, 1965).
+
+    Args:
+        frame: int, samples. The nearer the two are to each other, the less a transform costs.
+
+    Returns:
+        Tuple of two ints, the smaller first.
+    """
+    first = next(number for number in range(math.isqrt(frame), 0, -1) if frame % number == 0)
+    return first, frame // first
 
 
 def _image(layer, shape):
@@ -87,6 +103,21 @@ def _pool(layer, shape):
     return ((height - sizes[0]) // strides[0] + 1, (width - sizes[1]) // strides[1] + 1, channels)
 
 
+def _log_mel(layer, shape):
+    params = layer.params
+    if len(shape) != 1 or shape[0] < params["frame"]:
+        raise UserError(
+            f"A log_mel layer must get a waveform of one frame or more, (num_samples,). Received: {shape} for layer "
+            f"{layer.name!r} with frame={params['frame']}. Place it behind the input."
+        )
+    if len(params["mean"]) != len(params["deviation"]):
+        raise UserError(
+            f"`mean` and `deviation` of layer {layer.name!r} must be of the same bands. Received: "
+            f"{len(params['mean'])} means, {len(params['deviation'])} deviations."
+        )
+    return (1 + (shape[0] - params["frame"]) // params["hop"], len(params["mean"]), 1)
+
+
 def _embedding(layer, shape):
     if len(shape) != 1:
         raise UserError(
@@ -106,6 +137,21 @@ def _attention(layer, shape):
     return shape
 
 
+def _recurrent(layer, shape):
+    rows, steps, _ = _image(layer, shape)
+    if rows != 1:
+        raise UserError(
+            f"A layer of kind {layer.kind!r} must get a row of steps, (1, steps, channels). Received: {shape} for "
+            f"layer {layer.name!r}. Place a reshape layer before it."
+        )
+    if steps > MOST_STEPS:
+        raise UserError(
+            f"A layer of kind {layer.kind!r} is written out step by step and must get {MOST_STEPS} steps or fewer. "
+            f"Received: {steps} steps for layer {layer.name!r}. Stride or pool before it."
+        )
+    return (layer.params["units"],)
+
+
 def _reshape(layer, shape):
     wanted = layer.params["shape"]
     if math.prod(wanted) != math.prod(shape):
@@ -122,12 +168,29 @@ def _dense(layer, shape):
 
 def _classifier(layer, shape):
     _vector(layer, shape)
+    _require_several(layer)
+    return (layer.params["classes"],)
+
+
+def _require_several(layer):
     if layer.params["activation"] == "softmax" and layer.params["classes"] < 2:
         raise UserError(
             f"A softmax classifier must have 2 classes or more. Received: classes={layer.params['classes']} for layer "
             f"{layer.name!r}. For one output pass activation='sigmoid'."
         )
-    return (layer.params["classes"],)
+
+
+def _upsample(layer, shape):
+    height, width, channels = _image(layer, shape)
+    factor = layer.params["factor"]
+    return (height * factor, width * factor, layer.params.get("filters", channels))
+
+
+def _pixel_classifier(layer, shape):
+    height, width, _ = _image(layer, shape)
+    _require_several(layer)
+    factor = layer.params["factor"]
+    return (height * factor, width * factor, layer.params["classes"])
 
 
 def _regressor(layer, shape):
@@ -171,9 +234,12 @@ _RULES = {
     "residual": _convolution,
     "depthwise_conv": _depthwise,
     "squeeze_excite": _image,
+    "log_mel": _log_mel,
     "embedding": _embedding,
     "attention": _attention,
     "attention_pool": lambda layer, shape: (_image(layer, shape)[-1],),
+    "gru": _recurrent,
+    "lstm": _recurrent,
     "max_pool": _pool,
     "average_pool": _pool,
     "global_average_pool": lambda layer, shape: (_image(layer, shape)[-1],),
@@ -185,5 +251,8 @@ _RULES = {
     "dense": _dense,
     "dropout": lambda layer, shape: shape,
     "classifier": _classifier,
+    "upsample": _upsample,
+    "transposed_conv": _upsample,
+    "pixel_classifier": _pixel_classifier,
     "regressor": _regressor,
 }

@@ -106,6 +106,8 @@ def _described(layer):
     text += f"s{_extent(params['stride'])}" if params.get("stride", 1) not in (1, params.get("size")) else ""
     text += f" e{params['expansion']}" if "expansion" in params else ""
     text += "".join(f" {prefix}{params[name]}" for name, prefix in _PREFIXES.items() if params.get(name))
+    text += f" x{params['factor']}" if params.get("factor", 1) > 1 else ""
+    text += " bilinear" if params.get("interpolation") == "bilinear" else ""
     text += " layer_norm" if params.get("normalization") == "layer" else ""
     text += " se" if params.get("se") else ""
     text += " no_bn" if params.get("batch_norm") is False else ""

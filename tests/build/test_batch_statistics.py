@@ -4,6 +4,8 @@ import pytest
 import tensorflow as tf
 
 from hwkeras.build import reestimate_batch_statistics
+from hwkeras.data import StoredArray
+from hwkeras.data.array_folder import MappedArray
 from hwkeras.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -233,3 +235,20 @@ def test_a_short_training_with_keras_default_momentum_is_worth_more(digits):
     after = model.evaluate(x[1200:], y[1200:], verbose=0)[1]
     assert before < 0.4
     assert after > before + 0.3
+
+
+def test_what_stays_in_files_is_read_in_batches():
+    x = RNG.normal(100.0, 2.0, size=(300, 3)).astype("float32")
+    sizes = []
+
+    class Counting(StoredArray):
+        def __getitem__(self, key):
+            sizes.append(len(key))
+            return super().__getitem__(key)
+
+    streamed, whole = one_norm(), one_norm()
+    reestimate_batch_statistics(streamed, Counting(MappedArray(x), np.asarray), batch_size=32, max_samples=200)
+    reestimate_batch_statistics(whole, x, batch_size=32, max_samples=200)
+    assert sizes == [32] * 6 + [8]
+    for mine, other in zip(streamed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)

@@ -223,7 +223,7 @@ def test_the_other_spaces():
 def test_help_shows_the_arguments_of_the_space():
     shown = inspect.signature(Image).parameters
     assert list(shown)[:3] == ["input_shape", "num_classes", "stages"]
-    assert list(shown)[-3:] == ["optimizer", "loss", "metrics"]
+    assert list(shown)[-4:] == ["optimizer", "loss", "metrics", "augment"]
     assert shown["stages"].default == ImageSpace((8, 8, 1), 2).stages
 
 

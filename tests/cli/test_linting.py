@@ -38,7 +38,10 @@ def test_what_is_found_is_told_and_the_exit_code_is_1(space, capsys):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["image2"], "`--space` is one of image, cells, nasnet, sequence, audio, text, tabular, two_tower, ds_cnn"),
+        (
+            ["image2"],
+            "`--space` is one of image, cells, nasnet, segmentation, sequence, audio, text, tabular, two_tower",
+        ),
         (["nowhere.py:build"], "`--space` must name Python code that can be imported. Received: --space nowhere.py"),
         (["json:nothing"], "`--space` must name something that exists. Received: --space json:nothing; json has no"),
     ],

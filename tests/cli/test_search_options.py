@@ -40,7 +40,8 @@ def test_wrong_limits_and_budgets_are_told_before_anything_is_written(tmp_path, 
 
 def test_every_economy_and_going_on_with_it(tmp_path, capfd):
     """Trained on half of the data, of which each switch is recorded; a run that goes on knows its share."""
-    assert search(tmp_path / "first", "--trials", "2", "--epochs", "1", "--oracle", "random") == 0
+    first = ["--trials", "2", "--epochs", "1", "--oracle", "random", "--class-weight", "balanced"]
+    assert search(tmp_path / "first", *first) == 0
     capfd.readouterr()
     asked = ["--warm-start", str(tmp_path / "first"), "--train-share", "0.5", "--zero-cost"]
     asked += ["--stop-hopeless", "--inherit-weights", "--epochs", "1"]

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from hwkeras.convert import take_samples
 from hwkeras.convert.calibration import arrange
+from hwkeras.data import StoredArray
+from hwkeras.data.array_folder import MappedArray
 from hwkeras.errors import DataError
 
 X = np.arange(60, dtype=np.float64).reshape(20, 3)
@@ -110,3 +112,17 @@ def test_arrange_orders_by_name_and_refuses_what_does_not_fit():
         arrange([X, X[:, :2]], names, shapes, dtypes)
     with pytest.raises(DataError, match=r"same number of samples. Received: \[19, 20\]"):
         arrange([X, X[1:]], names, shapes, dtypes)
+
+
+def test_of_what_stays_in_files_only_samples_are_read():
+    read = []
+
+    class Counting(MappedArray):
+        def read(self, places):
+            read.extend(places)
+            return super().read(places)
+
+    x = StoredArray(Counting(X), np.asarray)
+    assert np.array_equal(take_samples(x, 8), take_samples(X, 8)) and len(read) == 9  # one tells the shape
+    assert np.array_equal(take_samples({"a": x}, 8)["a"], take_samples(X, 8))
+    assert np.array_equal(take_samples([x, X], 3)[0], take_samples(X, 3))

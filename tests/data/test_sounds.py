@@ -70,6 +70,34 @@ def test_a_folder_of_sounds_becomes_standardized_pictures(tmp_path):
     assert np.abs(low - picture).mean() < np.abs(high - picture).mean()
 
 
+def test_inside_the_network_waveforms_stay_waveforms(tmp_path):
+    root = folder(tmp_path)
+    outside, inside = (load_dataset(root, kind="audio", front_end=place) for place in ("outside", "inside"))
+    assert inside.input_shape == (4000,)
+    assert inside.x_train.dtype == np.float32
+    np.testing.assert_array_equal(inside.y_train, outside.y_train)
+    told = dict(inside.preprocessing["front_end_inside"])
+    mean, deviation = told.pop("mean"), told.pop("deviation")
+    assert (mean, deviation) == (outside.preprocessing["mean"], outside.preprocessing["deviation"])
+    pictures = (LogMel(**told)(inside.x_valid)[..., 0] - mean) / deviation
+    np.testing.assert_allclose(pictures, outside.x_valid[..., 0], atol=1e-5)
+    # A device has nothing to do but to fit the length.
+    assert not {"front_end", "mean", "deviation"} & set(inside.preprocessing)
+    assert (inside.preprocessing["sample_rate"], inside.preprocessing["num_samples"]) == (RATE, 4000)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (dict(kind="audio", front_end="within"), "one of outside, inside. Received: front_end='within' and kind='aud"),
+        (dict(kind="image", front_end="inside"), "Received: front_end='inside' and kind='image'. Pass kind='audio'"),
+    ],
+)
+def test_the_place_of_a_front_end_cannot_be_told_wrong(tmp_path, options, said):
+    with pytest.raises(UserError, match=said):
+        load_dataset(tmp_path, **options)
+
+
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
 def test_several_channels_are_averaged_and_told(tmp_path, dtype):
     (tmp_path / "mono").mkdir()

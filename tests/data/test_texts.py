@@ -141,5 +141,5 @@ def test_what_is_refused_when_it_is_loaded(tmp_path):
         load_dataset(table(tmp_path, rows_of()[:12]), kind="text")
     with pytest.raises(DataError, match=r"Texts are read from a \.tsv, .* Received: '.*nowhere', and there is no such"):
         load_dataset(str(tmp_path / "nowhere"), kind="text")
-    with pytest.raises(UserError, match="`kind` must be one of image, sequence, audio, .*text.*Received: kind='words'"):
+    with pytest.raises(UserError, match="`kind` must be one of image, masks, .*text.*Received: kind='words'"):
         load_dataset("digits", kind="words")

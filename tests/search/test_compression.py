@@ -96,13 +96,10 @@ def test_what_cannot_be_asked_for(arguments, said):
         Compression(*arguments)
 
 
-def test_recipes_need_arrays(digits, tmp_path):
-    import tensorflow as tf
-
+def test_recipes_need_labels(digits, tmp_path):
     x, y = digits
-    data = tf.data.Dataset.from_tensor_slices((x[:64], y[:64])).batch(32)
     tuner = hw.HardwareTuner(
         build_without_twin, compression=["int8_qat"], directory=tmp_path / "run", device="fake", max_trials=1
     )
-    with pytest.raises(UserError, match="Recipes fine-tune on arrays. Received: recipe 'int8_qat' and x of type"):
-        tuner.search(data, validation_data=data, epochs=1)
+    with pytest.raises(UserError, match="Recipes fine-tune on x and y. Received: recipe 'int8_qat' and y=None"):
+        tuner.search(x[:64], validation_data=(x[:64], y[:64]), epochs=1)

@@ -185,7 +185,7 @@ def test_arguments_round_trip():
         (dict(depths=(0, 1)), r"`depths` must be a positive integer. Received: depths=0"),
         (dict(widths=(1, 8)), r"`widths` must be 2 or more with layer type 'parallel_conv'"),
         (dict(resolutions=(1, 3)), r"must divide height and width.*3 for 28x28. Usable here: 1, 2, 4, 7, 14, 28"),
-        (dict(heads=("max",)), r"`heads` must be one of 'global_pool', 'flatten'. Received: heads='max'"),
+        (dict(heads=("max",)), r"`heads` must be one of 'global_pool', 'flatten', 'attention_pool', .*heads='max'"),
         (dict(dropout_rates=(0, 1.5)), r"`dropout_rates` must be in \[0, 1\). Received: dropout_rates=1.5"),
         (dict(dense_units=-1), r"`dense_units` must be an integer of 0 or more. Received: dense_units=-1"),
         (dict(activations="gelu"), r"`activations` must be one of 'relu'.*activations='gelu'"),

@@ -1,0 +1,206 @@
+"""What a search may do to training samples: choices that act while a network is trained and leave no trace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+from hwkeras.errors import UserError
+from hwkeras.space.choice import Choice
+from hwkeras.space.choice import Menu
+from hwkeras.space.law import FLAG
+from hwkeras.space.law import Law
+
+_PREFIX = "augment/"
+
+
+def _number(most, is_most_allowed):
+    def normalize(value):
+        is_within = value is not True and 0 <= value <= most and (is_most_allowed or value < most)
+        if isinstance(value, str) or not is_within:
+            raise ValueError
+        return float(value)
+
+    return normalize
+
+
+_AMOUNT = Law("a number of 0 or more", _number(float("inf"), is_most_allowed=False))
+_UP_TO_HALF = Law("a share in [0, 0.5]", _number(0.5, is_most_allowed=True))
+_BELOW_HALF = Law("a share in [0, 0.5)", _number(0.5, is_most_allowed=False))
+_BELOW_ONE = Law("a share in [0, 1)", _number(1.0, is_most_allowed=False))
+_UP_TO_ONE = Law("a share in [0, 1]", _number(1.0, is_most_allowed=True))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of augmentation.
+
+    Args:
+        law: Law of its values.
+        usual: the value beside "off" where nobody says another.
+        ranks: tuple of int, axes of the inputs it is for: 3 of images and spectrograms, 2 of sequences.
+        is_moving: bool, whether a pixel may become that of another place, or of another sample, too.
+    """
+
+    law: Law
+    usual: object
+    ranks: tuple = (2, 3)
+    is_moving: bool = False
+
+
+_KINDS = {
+    "flip": _Kind(FLAG, True, (3,), is_moving=True),
+    "crop": _Kind(_UP_TO_HALF, 0.125, is_moving=True),
+    "cutout": _Kind(_UP_TO_ONE, 0.25, (3,)),
+    "mixup": _Kind(_AMOUNT, 0.2, is_moving=True),
+    "time_mask": _Kind(_BELOW_ONE, 0.2),
+    "frequency_mask": _Kind(_BELOW_ONE, 0.2, (3,)),
+    "time_warp": _Kind(_BELOW_HALF, 0.1, is_moving=True),
+    "noise": _Kind(_AMOUNT, 0.1),
+    "scale": _Kind(_AMOUNT, 0.1),
+}
+AUGMENTATIONS = tuple(_KINDS)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training samples are changed, as choices of a search; `build.augment` does it, `fit` alone calls it.
+
+    Each one is a hyperparameter `augment/<name>`; 0 or False is off. Only those that are named are searched.
+
+    - `flip`: bool, half of the pictures are mirrored left to right.
+    - `crop`: share of a side by which a picture (a sequence: along its steps) is shifted at most, each way, the border
+      repeated into what is left open; 0.125 is "pad by 4 and crop" for 32 pixels.
+    - `cutout`: side of a patch that is blanked, as a share of the picture's sides; its center may be anywhere (DeVries
+      & Taylor, arXiv:1708.04552).
+    - `mixup`: alpha of Beta(alpha, alpha), from which the shares of two samples are drawn that are mixed, their targets
+      alike (Zhang et al., arXiv:1710.09412).
+    - `time_mask`, `frequency_mask`: the most steps, or bands, that are blanked in a row, as a share of all; inputs are
+      (time, bands, channels) or (steps, channels) (SpecAugment, Park et al., 10.21437/Interspeech.2019-2680).
+    - `time_warp`: the most a moment is shifted along the time, as a share of it, everything before and after it
+      stretched or squeezed (Park et al., too).
+    - `noise`: standard deviation of Gaussian noise, in standard deviations of the sample's channel.
+    - `scale`: each channel of a sample is multiplied by a factor between 1 / (1 + scale) and 1 + scale.
+
+    What is blanked gets the mean of the sample's channel.
+
+    Args:
+        choices: mapping of name to value or tuple of values, such as `{"flip": (False, True), "mixup": 0.2}`; a single
+            value is fixed and no hyperparameter. Kept as a tuple of (name, tuple of values).
+
+    Raises:
+        UserError: an unknown name, or a value that breaks its law.
+    """
+
+    choices: Mapping
+    _menu: Menu = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        if not isinstance(self.choices, Mapping):
+            raise UserError(
+                f"`augment` is a dict of name to values. Received: augment={self.choices!r}. Pass for example "
+                'augment={"flip": (False, True)}.'
+            )
+        known = tuple((name, _kind(name).law.apply_all(name, values)) for name, values in self.choices.items())
+        object.__setattr__(self, "choices", known)
+        object.__setattr__(self, "_menu", Menu(Choice(f"{_PREFIX}{name}", values) for name, values in known))
+
+    @classmethod
+    def parse(cls, texts):
+        """Reads what is written on a command line.
+
+        Args:
+            texts: sequence of str, `"NAME"` for "off" and the usual value, or `"NAME=V1,V2"` for "off" and these.
+
+        Returns:
+            Augmentation.
+
+        Raises:
+            UserError: an unknown name, or a value that is no number or breaks its law.
+        """
+        choices = {}
+        for text in texts:
+            name, equals, values = text.partition("=")
+            kind = _kind(name.strip())
+            further = [_float(each, text) for each in values.split(",")] if equals else [kind.usual]
+            choices.setdefault(name.strip(), [False]).extend(further)
+        return cls(choices)
+
+    def require_shape(self, input_shape):
+        """Makes sure that every one is for inputs of this form.
+
+        Args:
+            input_shape: tuple of int, without the batch.
+
+        Raises:
+            UserError: one is not.
+        """
+        rank = len(input_shape)
+        for name, _ in self.choices:
+            if rank not in _KINDS[name].ranks:
+                able = ", ".join(each for each, kind in _KINDS.items() if rank in kind.ranks)
+                raise UserError(
+                    f"`augment` must suit the input. Received: {name!r} for inputs of shape {tuple(input_shape)}. "
+                    + (f"For these there are {able}." if able else "There is none for these; leave it away.")
+                )
+
+    def require_places(self):
+        """Makes sure that every pixel stays where it is, as the answers for each of them do.
+
+        Raises:
+            UserError: one moves or mixes pixels.
+        """
+        moving = [name for name, _ in self.choices if _KINDS[name].is_moving]
+        if moving:
+            able = ", ".join(name for name, kind in _KINDS.items() if not kind.is_moving)
+            raise UserError(
+                f"`augment` must leave pixels where they are, for the masks stay. Received: {moving[0]!r} for a space "
+                f"that answers for every pixel. For these there are {able}."
+            )
+
+    def declare(self, hp):
+        """Registers the hyperparameters.
+
+        Args:
+            hp: keras_tuner.HyperParameters.
+        """
+        self._menu.declare(hp)
+
+    def read(self, hp):
+        """What is done to the samples of a trial.
+
+        Args:
+            hp: keras_tuner.HyperParameters, or anything whose `values` is a dict of name to value.
+
+        Returns:
+            dict of name, without `augment/`, to value; what is off is left out.
+
+        Raises:
+            UserError: a value is missing.
+        """
+        values = self._menu.read(hp)
+        return {name.removeprefix(_PREFIX): value for name, value in values.items() if value}
+
+    def describe(self):
+        """What is left open, for a person.
+
+        Returns:
+            str, a line for each one.
+        """
+        return "\n".join(f"{_PREFIX}{name}: {', '.join(map(str, values))}" for name, values in self.choices)
+
+
+def _kind(name):
+    if name not in _KINDS:
+        raise UserError(f"The augmentations are {', '.join(_KINDS)}. Received: {name!r}.")
+    return _KINDS[name]
+
+
+def _float(text, whole):
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(
+            f"An augmentation is NAME, or NAME=V1,V2 with numbers. Received: {whole!r}. Write for example mixup=0.2."
+        ) from None

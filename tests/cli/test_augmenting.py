@@ -1,0 +1,56 @@
+"""`--augment`, from the command line to the candidates."""
+
+import json
+import pathlib
+
+import pytest
+
+from hwkeras.cli.augmenting import augmented
+from hwkeras.cli.main import main
+from hwkeras.errors import UserError
+
+SPACE = pathlib.Path(__file__).with_name("tiny_space.py")
+
+
+def search(out, *options):
+    command = ["search", "digits", "--out", str(out), "--precision", "int8", "--device", "fake", "--json"]
+    return main([*command, "--trials", "1", "--epochs", "1", *options])
+
+
+def test_a_search_takes_augmentations(tmp_path, capfd):
+    asked = ["--space", f"{SPACE}:space", "--augment", "noise=0.1", "--augment", "mixup"]
+    assert search(tmp_path / "run", *asked) == 0
+    (candidate,) = json.loads(capfd.readouterr().out)["candidates"]
+    trial = json.loads((tmp_path / "run" / f"trial_{candidate['trial']}" / "trial.json").read_text())
+    values = trial["hyperparameters"]["values"]
+    assert values["augment/noise"] in (0.0, 0.1) and values["augment/mixup"] in (0.0, 0.2)
+    told = "".join(f", {n} {values[f'augment/{n}']}" for n in ("noise", "mixup") if values[f"augment/{n}"])
+    assert candidate["architecture"].endswith(told.replace(", ", " + ", 1))
+
+
+def test_what_cannot_be_augmented_is_said_before_anything_is_written(tmp_path, capfd):
+    (tmp_path / "own.py").write_text("def build(hp):\n    return None\n")
+    for asked, said in (
+        (["--augment", "rotate"], "The augmentations are flip, crop, cutout, mixup, time_mask, frequency_mask"),
+        (["--augment", "mixup=x"], "NAME=V1,V2 with numbers. Received: 'mixup=x'."),
+        (["--augment", "crop=0.7"], "`crop` must be a share in [0, 0.5]. Received: crop=0.7."),
+        (
+            ["--augment", "flip", "--space", f"{tmp_path / 'own.py'}:build"],
+            "`--augment` is for spaces, which leave the training to the search. Received: --augment flip --space",
+        ),
+    ):
+        assert search(tmp_path / "run", *asked) == 2
+        assert said in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "run" / "search.json").exists()
+
+
+def test_a_plain_space_is_augmented_too():
+    from hwkeras.space import Augmentation
+    from hwkeras.space import ImageSpace
+    from hwkeras.space import SequenceSpace
+
+    plain = ImageSpace((8, 8, 1), 10)
+    assert augmented(plain, (), "image") is plain
+    assert augmented(plain, ("flip",), "image").augment == Augmentation({"flip": (False, True)})
+    with pytest.raises(UserError, match=r"Received: 'flip' for inputs of shape \(32, 3\)"):
+        augmented(SequenceSpace((32, 3), 2), ("flip",), "sequence")
