@@ -80,7 +80,7 @@ def test_groups_of_another_length_are_refused(tmp_path):
 
 
 def test_an_unknown_kind_is_refused(tmp_path):
-    with pytest.raises(UserError, match="`kind` must be one of image, sequence.* Received: kind='video'"):
+    with pytest.raises(UserError, match="`kind` must be one of image, masks, sequence.* Received: kind='video'"):
         load_dataset(save(tmp_path, x=X, y=Y), kind="video")
 
 
