@@ -160,7 +160,7 @@ class HardwareHyperModel(keras_tuner.HyperModel):
         architecture = self.space.architecture(hp)
         model = build_model(architecture)
         loss = self._usual_loss(architecture) if self.loss is None else self.loss
-        model.compile(optimizer=self._new_optimizer(), loss=loss, metrics=self._new_metrics(loss))
+        model.compile(optimizer=self._new_optimizer(hp), loss=loss, metrics=self._new_metrics(loss))
         return model
 
     def fit(self, hp, model, *args, **kwargs):
@@ -196,24 +196,29 @@ class HardwareHyperModel(keras_tuner.HyperModel):
     def _fit(self, hp, model, arguments):
         if isinstance(arguments.get("x"), Batches):
             arguments["x"].epoch = arguments.get("initial_epoch") or 0  # they may have been another trial's
-        self._suit_length(model, arguments)
+        self._suit_length(hp, model, arguments)
         values = self.training_values(hp)
         return fit_augmented(model, arguments, values, self._metrics_of(model)) if values else model.fit(**arguments)
 
-    def _suit_length(self, model, arguments):
+    def _rate_share(self, hp):
+        """The share of the usual learning rate that the networks of some values are trained with."""
+        return 1.0
+
+    def _suit_length(self, hp, model, arguments):
         if (plan := FitPlan.of(arguments)) is None:
             return
         _set_momentum(model, batch_norm_momentum(plan.num_steps))
         callbacks = arguments.get("callbacks") or []
         callbacks = callbacks if isinstance(callbacks, (list, tuple, keras.callbacks.CallbackList)) else [callbacks]
         if _is_own(model.optimizer) and not isinstance(callbacks, keras.callbacks.CallbackList):
-            rate = CosineRate(plan.steps_per_epoch, plan.num_epochs, peak_learning_rate(plan.batch_size))
+            peak = peak_learning_rate(plan.batch_size) * self._rate_share(hp)
+            rate = CosineRate(plan.steps_per_epoch, plan.num_epochs, peak)
             # First, so that the rate a user's callback sets stands.
             arguments["callbacks"] = [rate, *callbacks]
 
-    def _new_optimizer(self):
+    def _new_optimizer(self, hp):
         if self.optimizer is None:
-            return keras.optimizers.Adam(_CONSTANT_RATE, name=_OPTIMIZER_NAME)
+            return keras.optimizers.Adam(_CONSTANT_RATE * self._rate_share(hp), name=_OPTIMIZER_NAME)
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
             return type(self.optimizer).from_config(self.optimizer.get_config())
         return keras.optimizers.get(self.optimizer)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 
 import keras
 import numpy as np
 from keras import layers
 
-from hwkeras.build.fit_plan import FitPlan
 from hwkeras.build.hypermodel import HardwareHyperModel
-from hwkeras.build.schedule import CosineRate
-from hwkeras.build.schedule import peak_learning_rate
 from hwkeras.build.transfer_backbone import Backbone
 from hwkeras.build.transfer_choices import POOLS
 from hwkeras.build.transfer_choices import TRAININGS
@@ -29,9 +25,6 @@ _POOLS = dict(zip(POOLS, (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling
 # 12 epochs of "all": accuracy 0.807 at a tenth, 0.853 at three tenths, 0.878 at the usual rate.
 _FINE_TUNING_RATES = (0.3, 1.0)
 _FULL_RATE = 1.0
-# Not the house's own name: of an optimizer so named nobody else sets the rate.
-_OPTIMIZER_NAME = "hwkeras_transfer_adam"
-_CONSTANT_RATE = 2e-3
 
 
 class Transfer(HardwareHyperModel):
@@ -153,40 +146,15 @@ class Transfer(HardwareHyperModel):
             UserError: hyperparameters of another backbone.
         """
         self.declare_hyperparameters(hp)
-        values = self.space.read(hp)
-        model = self._network(values)
+        model = self._network(self.space.read(hp))
         usual_loss = "mse" if self.predicts_numbers else "sparse_categorical_crossentropy"
         loss = usual_loss if self.loss is None else self.loss
-        optimizer = self._new_optimizer()
-        if self.optimizer is None:
-            optimizer = keras.optimizers.Adam(_CONSTANT_RATE * _share(values), name=_OPTIMIZER_NAME)
-        model.compile(optimizer=optimizer, loss=loss, metrics=self._new_metrics(loss))
+        model.compile(optimizer=self._new_optimizer(hp), loss=loss, metrics=self._new_metrics(loss))
         return model
 
-    def fit(self, hp, model, *args, **kwargs):
-        """Trains the model as `HardwareHyperModel.fit` does, at the rate that suits what is trained of the backbone.
-
-        Args:
-            hp: keras_tuner.HyperParameters.
-            model: keras.Model of `build`.
-            *args: as for `model.fit`.
-            **kwargs: as for `model.fit`.
-
-        Returns:
-            keras History.
-        """
-        arguments = inspect.signature(model.fit).bind(*args, **kwargs).arguments
-        plan = FitPlan.of(arguments)
-        # Mixed precision wraps the optimizer given.
-        is_own = getattr(model.optimizer, "inner_optimizer", model.optimizer).name == _OPTIMIZER_NAME
-        callbacks = arguments.get("callbacks") or []
-        if is_own and plan is not None and not isinstance(callbacks, keras.callbacks.CallbackList):
-            peak = peak_learning_rate(plan.batch_size) * _share(self.space.read(hp))
-            callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-            rate = CosineRate(plan.steps_per_epoch, plan.num_epochs, peak)
-            # First, so that the rate a user's callback sets stands.
-            arguments["callbacks"] = [rate, *callbacks]
-        return super().fit(hp, model, **arguments)
+    def _rate_share(self, hp):
+        # A head on a frozen backbone is as new as any network.
+        return self.space.read(hp).get("rate", _FULL_RATE)
 
     def _network(self, values):
         image, features, taken = self._features(values)
@@ -240,11 +208,6 @@ def _per_channel(name, value, num_channels):
             f"{name}={value!r}."
         )
     return found.tolist()
-
-
-def _share(values):
-    """Of the usual rate: a head on a frozen backbone is as new as any network."""
-    return values.get("rate", _FULL_RATE)
 
 
 def _free(name, taken):
