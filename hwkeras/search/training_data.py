@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from hwkeras.build.batches import Batches
+from hwkeras.build.fit_plan import KERAS_BATCH_SIZE
 from hwkeras.data import class_weights
 from hwkeras.data import fingerprint
 from hwkeras.data.array_folder import MappedArray
@@ -24,7 +25,6 @@ from hwkeras.search.streams import identity_of
 from hwkeras.search.streams import validation_arrays
 
 VALIDATION_SHARE = 0.2
-_KERAS_BATCH_SIZE = 32
 _FIT_ARGUMENTS = tuple(inspect.signature(keras.Model.fit).parameters)[1:]
 
 
@@ -126,7 +126,7 @@ class TrainingData:
             return self.fit_args, kwargs
         batches = Batches(
             *self.fit_args,
-            batch_size=kwargs.get("batch_size") or _KERAS_BATCH_SIZE,
+            batch_size=kwargs.get("batch_size") or KERAS_BATCH_SIZE,
             sample_weight=kwargs.pop("sample_weight", None),
             seed=seed,
             shuffle=bool(kwargs.pop("shuffle", True)),
