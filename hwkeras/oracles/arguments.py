@@ -58,7 +58,7 @@ def check_at_least(name, value, low):
 
 
 def check_chance(name, value):
-    """Checks a probability.
+    """Checks a probability or another share.
 
     Args:
         name: str, the argument's name.

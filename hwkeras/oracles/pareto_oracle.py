@@ -9,6 +9,7 @@ import numpy as np
 from hwkeras.objectives import total_violation
 from hwkeras.oracles import pareto
 from hwkeras.oracles.arguments import check_at_least
+from hwkeras.oracles.arguments import check_chance
 from hwkeras.oracles.base import HardwareOracle
 from hwkeras.oracles.coded_trials import CodedTrials
 from hwkeras.oracles.earlier import EarlierSearches
@@ -54,6 +55,10 @@ class ParetoOracle(HardwareOracle):
     5. Where the cost model gives scores of the untrained network (`zero_cost_naswot` and its like), or with
        `learns_from_costs`, the process compares the last few candidates of a choice by these too.
 
+    6. Where the cost model knows the MACs, a candidate is worth what it promises over a power of what its training
+       takes, which grows with them: expected improvement by cost (Snoek et al., 2012, arXiv:1206.2944), softened as
+       Lee et al. do (2020, arXiv:2003.10870), for few trials whose number is the limit.
+
     Improvement counts from all files that the trials were deployed as, whichever precision leads its trial.
 
     A limit on a metric that is only known after training, such as `accuracy=0.9`, is met with the chance that the
@@ -68,19 +73,30 @@ class ParetoOracle(HardwareOracle):
             it has none.
         learns_from_costs: bool, whether the process compares candidates by all that the cost model knows, such as MACs
             and size. Defaults to `False`: then by zero-cost scores alone, where there are any.
+        effort_exponent: float from 0 to 1, the power of step 6; 0 counts trials, 1 counts time. Defaults to `0.5`.
         **arguments: see `HardwareOracle`.
 
     Raises:
         UserError: a number out of range.
     """
 
-    def __init__(self, objectives, limits=(), num_initial=None, num_costed=None, learns_from_costs=False, **arguments):
+    def __init__(
+        self,
+        objectives,
+        limits=(),
+        num_initial=None,
+        num_costed=None,
+        learns_from_costs=False,
+        effort_exponent=0.5,
+        **arguments,
+    ):
         super().__init__(objectives, limits, **arguments)
         if num_initial is None:
             num_initial = 8 if self.max_trials is None else min(8, max(4, self.max_trials // 5))
         self.num_initial = check_at_least("num_initial", num_initial, 2)
         self._num_costed = None if num_costed is None else check_at_least("num_costed", num_costed, 1)
         self.learns_from_costs = bool(learns_from_costs)
+        self.effort_exponent = check_chance("effort_exponent", effort_exponent)
         self._coded = CodedTrials(self)
         self._surveyed_encoding = None
         self._survey = None

@@ -20,6 +20,8 @@ _LEAST_FOR_SKILL = 10
 # Of the first candidates: a standard deviation of a cost counts as up to so many of the dear objective.
 _MOST_WEIGHT = 1.5
 _LEAST_CHANCE = 1e-3
+# What a trial takes beside its training, as a share of what training a usual network takes.
+_FIXED_EFFORT = 0.3
 # Scores of untrained networks; all other costs are amounts, which differ by factors.
 _PROXY = "zero_cost_"
 
@@ -63,7 +65,7 @@ class Proposal:
         Returns:
             pair of an int array of shape (num_genes,) and the share that it is expected to add, None where unknown.
         """
-        chosen, gain = self._choose(pool, self._acquire)
+        chosen, gain = self._choose(pool, self._acquire, self._effort)
         return chosen, None if gain is None else self._share(gain)
 
     def best_by(self, earlier, pool, rng):
@@ -90,34 +92,37 @@ class Proposal:
                 worth = worth + np.log(np.maximum(self._chance(limit, pool), _LEAST_CHANCE))
             return worth
 
-        return self._choose(pool, promise)[0]
+        return self._choose(pool, promise, lambda pool, costs: 1.0)[0]
 
     @property
     def objective(self):
         """`hwkeras.objectives.Objective`, the dear one."""
         return self._objective
 
-    def _choose(self, pool, promise_of):
-        """The candidate that promises most, when those that promise most without their costs were asked for them.
+    def _choose(self, pool, promise_of, effort_of):
+        """The candidate that promises most for its effort, when those that do without their costs were asked for them.
 
         Args:
             pool: int array of shape (num_candidates, num_genes), at least one.
             promise_of: callable from candidates, and their costs or None, to a float array.
+            effort_of: callable as `promise_of`, to what each is divided by.
 
         Returns:
             pair of an int array of shape (num_genes,), and what it promises; None where none of them is able.
         """
-        promised = promise_of(pool, None)
+        promised, costs = promise_of(pool, None), None
         # NOTE: the sort is stable, so equal ones stay in the order of the pool, which follows from the generator.
-        best = np.argsort(-promised, kind="stable")[: self._oracle.num_costed]
+        best = np.argsort(-promised / effort_of(pool, None), kind="stable")[: self._oracle.num_costed]
         pool, promised = pool[best], promised[best]
         if self._known:
             costs = [self._oracle.cost(self._encoding.decode(row)) for row in pool]
             able = [place for place, cost in enumerate(costs) if self._is_able(cost)]
             if not able:
                 return pool[0], None
-            pool, promised = pool[able], promise_of(pool[able], [costs[place] for place in able])
-        return pool[int(np.argmax(promised))], promised.max()
+            pool, costs = pool[able], [costs[place] for place in able]
+            promised = promise_of(pool, costs)
+        place = int(np.argmax(promised / effort_of(pool, costs)))
+        return pool[place], promised[place]
 
     def _is_able(self, cost):
         limits = [limit for limit in self._oracle.limits if limit.metric in self._known]
@@ -137,6 +142,16 @@ class Proposal:
             if costs is None or limit.metric not in self._known:
                 gains = gains * self._chance(limit, pool)
         return gains
+
+    def _effort(self, pool, costs):
+        """What a trial of each candidate takes, by its MACs over usual ones; where they are unknown, all the same."""
+        exponent = self._oracle.effort_exponent
+        if not exponent or "macs" not in self._known:
+            return 1.0
+        usual = np.median([cost["macs"] for cost in self._surveyed if "macs" in cost])
+        macs = self._values(Objective("macs", METRICS["macs"].direction), pool, costs)
+        # Predicted ones may lie below 0, and networks without a single multiplication are usual in some spaces.
+        return (_FIXED_EFFORT + np.maximum(macs, 0.0) / max(usual, 1.0)) ** exponent
 
     def _predict_dear(self, pool, costs):
         """The model of the dear objective with what it says: by the costs too, where they are known and of use."""

@@ -160,6 +160,46 @@ def test_what_the_dear_objective_is_learned_from(search, cost_model, asked, num_
     assert of_accuracy == ({(4, num_features), (5, num_features)} if num_features else set())
 
 
+def macs_cost(hp):
+    """MACs, which grow much faster than what the network is worth."""
+    known = chain_cost(hp)
+    return known | {"macs": 1000.0 * (known["size_bytes"] / 100.0) ** 2}
+
+
+def test_trials_go_where_an_hour_of_training_promises_most(search):
+    """Of as many trials, as good a front for a fifth less training."""
+    fronts, spent = {}, {}
+    for exponent in (0.0, 0.5):
+        arguments = {"objectives": ["accuracy", "latency_ms"], "effort_exponent": exponent, "cost_model": macs_cost}
+        runs = [search(ParetoOracle, 20, seed, **arguments) for seed in range(3)]
+        fronts[exponent] = [volume(metrics) for _, metrics in runs]
+        trials = [[trial.hyperparameters for trial in oracle.trials.values()] for oracle, _ in runs]
+        spent[exponent] = [sum(macs_cost(hp)["macs"] for hp in each) for each in trials]
+    assert sum(spent[0.5]) < 0.8 * sum(spent[0.0])
+    assert np.mean(fronts[0.5]) > 0.97 * np.mean(fronts[0.0])
+
+
+def test_where_macs_are_not_known_trials_are_counted(search, tmp_path):
+    chosen = []
+    for exponent in (0.0, 0.5):
+        oracle = ParetoOracle(
+            ["accuracy", "latency_ms"],
+            max_trials=8,
+            seed=1,
+            hyperparameters=chain_space(),
+            cost_model=chain_cost,
+            effort_exponent=exponent,
+        )
+        trials = drive(opened(oracle, tmp_path / str(exponent)), 8, chain_metrics)
+        chosen.append([trial.hyperparameters.values for trial in trials])
+    assert chosen[0] == chosen[1]
+
+
+def test_an_exponent_of_effort_is_a_share():
+    with pytest.raises(UserError, match="`effort_exponent` must be a number from 0 to 1. Received: effort_exponent=2."):
+        ParetoOracle("accuracy", effort_exponent=2)
+
+
 def test_features_say_what_codes_do_not():
     rng = np.random.default_rng(0)
     encoding = Encoding(chain_space())
