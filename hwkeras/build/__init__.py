@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Batches": "hwkeras.build.batches",
         "HardwareHyperModel": "hwkeras.build.hypermodel",
         "SearchSpace": "hwkeras.build.spaces",
+        "StreamingModel": "hwkeras.build.streaming",
         "as_hypermodel": "hwkeras.build.hypermodel",
         "batch_norm_momentum": "hwkeras.build.schedule",
         "build_model": "hwkeras.build.model",

@@ -41,6 +41,42 @@ class Style:
         """A new Keras regularizer, or None."""
         return keras.regularizers.L2(self.kernel_l2) if self.kernel_l2 else None
 
+    def surrounded(self, x, width, name):
+        """What goes into a convolution.
+
+        Args:
+            x: Keras tensor.
+            width: int, columns of the kernel.
+            name: str, of the convolution.
+
+        Returns:
+            pair of a Keras tensor and the padding that is left to the convolution.
+        """
+        return x, "same"
+
+    def whole(self, x, layer):
+        """What a mean over all columns is taken of.
+
+        Args:
+            x: Keras tensor.
+            layer: Layer that takes the mean.
+
+        Returns:
+            Keras tensor.
+        """
+        return x
+
+
+@dataclass(frozen=True)
+class CausalStyle(Style):
+    """No column of an output depends on a later column of the input."""
+
+    def surrounded(self, x, width, name):
+        """Zeros stand before the first column; see `Style.surrounded`."""
+        if width == 1:
+            return x, "same"
+        return layers.ZeroPadding2D(((0, 0), (width - 1, 0)), name=f"{name}_past")(x), "valid"
+
 
 def build_block(layer, tensors, style):
     """Builds the Keras layers of one layer.
@@ -187,7 +223,7 @@ def _pool(pooling):
 
 
 def _global_average_pool(layer, tensors, style):
-    return layers.GlobalAveragePooling2D(name=layer.name)(tensors[0])
+    return layers.GlobalAveragePooling2D(name=layer.name)(style.whole(tensors[0], layer))
 
 
 def _flatten(layer, tensors, style):
@@ -196,6 +232,11 @@ def _flatten(layer, tensors, style):
 
 def _reshape(layer, tensors, style):
     return layers.Reshape(layer.params["shape"], name=layer.name)(tensors[0])
+
+
+def _frames(layer, tensors, style):
+    (x,) = tensors
+    return layers.Reshape((1, x.shape[1], x.shape[2] * x.shape[3]), name=layer.name)(x)
 
 
 def _activation(layer, tensors, style):
@@ -251,11 +292,12 @@ def _regressor(layer, tensors, style):
 
 def _convolved(x, layer, style, name, **changes):
     params = {**layer.params, **changes}
+    x, padding = style.surrounded(x, _width(params), name)
     y = layers.Conv2D(
         params["filters"],
         params["kernel"],
         strides=params["stride"],
-        padding="same",
+        padding=padding,
         use_bias=not params["batch_norm"],
         kernel_regularizer=style.regularizer(),
         name=f"{name}_conv",
@@ -265,15 +307,20 @@ def _convolved(x, layer, style, name, **changes):
 
 def _depthwise(x, layer, style):
     params, name = layer.params, f"{layer.name}_depth"
+    x, padding = style.surrounded(x, _width(params), name)
     y = layers.DepthwiseConv2D(
         params["kernel"],
         strides=params["stride"],
-        padding="same",
+        padding=padding,
         use_bias=not params["batch_norm"],
         depthwise_regularizer=style.regularizer(),
         name=f"{name}_conv",
     )(x)
     return _activated(_normalized(y, params["batch_norm"], style, name), params["activation"], name)
+
+
+def _width(params):
+    return params["kernel"] if isinstance(params["kernel"], int) else params["kernel"][1]
 
 
 def _projected(x, y, layer, style):
@@ -331,6 +378,7 @@ _BLOCKS = {
     "global_average_pool": _global_average_pool,
     "flatten": _flatten,
     "reshape": _reshape,
+    "frames": _frames,
     "activation": _activation,
     "batch_norm": _batch_norm,
     "slice": _slice,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from hwkeras.build.blocks import CausalStyle
 from hwkeras.build.blocks import Style
 from hwkeras.build.blocks import build_block
 from hwkeras.errors import UserError
@@ -31,7 +32,9 @@ def build_model(architecture, *, batch_norm_momentum=0.9, kernel_l2=0.0):
         )
     if not kernel_l2 >= 0.0:
         raise UserError(f"`kernel_l2` must be 0 or more. Received: kernel_l2={kernel_l2!r}. For no penalty pass 0.")
-    tensors = block_outputs(architecture, Style(batch_norm_momentum, kernel_l2))
+    is_causal = any(layer.kind == "frames" for layer in architecture.layers)
+    style = CausalStyle if is_causal else Style
+    tensors = block_outputs(architecture, style(batch_norm_momentum, kernel_l2))
     first, last = architecture.layers[0].name, architecture.layers[-1].name
     return keras.Model(tensors[first], tensors[last], name=f"net_{architecture.hash[:12]}")
 

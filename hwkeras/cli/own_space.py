@@ -16,6 +16,7 @@ DATA_KINDS = {
     "segmentation": "masks",
     "sequence": "sequence",
     "audio": "audio",
+    "audio_streaming": "audio",
     "text": "text",
     "tabular": "table",
     "two_tower": "interactions",
@@ -50,8 +51,8 @@ def open_space(name, dataset):
         return spaces.Text.of(dataset)
     if name == "two_tower":
         return spaces.TwoTower.of(dataset)
-    if name == "audio":
-        return spaces.Audio.of(dataset)
+    if name in ("audio", "audio_streaming"):
+        return spaces.Audio.of(dataset, streaming=name == "audio_streaming")
     ours = {
         "image": spaces.Image,
         "cells": spaces.Cells,

@@ -124,6 +124,8 @@ KINDS = MappingProxyType(
         "global_average_pool": _kind(),
         "flatten": _kind(),
         "reshape": _kind(shape=Parameter(SHAPE)),
+        # A picture of frames as a row of them, in time: convolutions behind it see no frame that comes later.
+        "frames": _kind(),
         # An activation on its own, in front of convolutions that share it.
         "activation": _kind(activation=Parameter(_ACTIVATION, "relu")),
         "batch_norm": _kind(),

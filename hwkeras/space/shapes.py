@@ -161,6 +161,11 @@ def _reshape(layer, shape):
     return wanted
 
 
+def _frames(layer, shape):
+    frames, bands, channels = _image(layer, shape)
+    return (1, frames, bands * channels)
+
+
 def _dense(layer, shape):
     _vector(layer, shape)
     return (layer.params["units"],)
@@ -245,6 +250,7 @@ _RULES = {
     "global_average_pool": lambda layer, shape: (_image(layer, shape)[-1],),
     "flatten": lambda layer, shape: (math.prod(shape),),
     "reshape": _reshape,
+    "frames": _frames,
     "activation": lambda layer, shape: shape,
     "batch_norm": lambda layer, shape: shape,
     "slice": _slice,

@@ -181,8 +181,8 @@ def test_every_kind_has_a_block():
     assert set(blocks._BLOCKS) == set(KINDS)
     tested = {params.get("kind", name) for name, params in NETS.items()}
     tested |= {layer.kind for layer in itertools.chain(forked_net().layers, net("conv", filters=3).layers)}
-    # In test_recurrent_blocks and test_sound_blocks.
-    tested |= {"gru", "lstm", "log_mel"}
+    # In test_recurrent_blocks, test_sound_blocks and test_streaming.
+    tested |= {"gru", "lstm", "log_mel", "frames"}
     # In test_dense_output_blocks.
     tested |= {"upsample", "transposed_conv", "pixel_classifier"}
     # Of whole numbers, in test_text_blocks; and test_target_scale.

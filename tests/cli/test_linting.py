@@ -40,7 +40,8 @@ def test_what_is_found_is_told_and_the_exit_code_is_1(space, capsys):
     [
         (
             ["image2"],
-            "`--space` is one of image, cells, nasnet, segmentation, sequence, audio, text, tabular, two_tower",
+            "`--space` is one of image, cells, nasnet, segmentation, sequence, audio, audio_streaming, text, tabular, "
+            "two_tower",
         ),
         (["nowhere.py:build"], "`--space` must name Python code that can be imported. Received: --space nowhere.py"),
         (["json:nothing"], "`--space` must name something that exists. Received: --space json:nothing; json has no"),

@@ -5,10 +5,12 @@ import pathlib
 
 import numpy as np
 import pytest
+from keras_tuner import HyperParameters
 from scipy.io import wavfile
 
 from hwkeras import spaces
 from hwkeras.cli.main import main
+from hwkeras.cli.own_space import open_space
 from hwkeras.convert import predict
 from hwkeras.data import LogMel
 from hwkeras.data import load_dataset
@@ -41,6 +43,14 @@ def test_the_space_of_a_data_set(folder):
     assert space.input_shape == inside.input_shape == (800,)
     report = lint_space(space, 2, twins=False)
     assert report.ok, str(report)
+
+
+def test_a_space_that_hears_frame_by_frame_by_its_name(folder):
+    space = open_space("audio_streaming", load_dataset(folder, kind="audio"))
+    assert space.space.streaming and not open_space("audio", load_dataset(folder, kind="audio")).space.streaming
+    hp = HyperParameters()
+    space.declare_hyperparameters(hp)
+    assert "frames" in [layer.kind for layer in space.architecture(hp).layers]
 
 
 def test_a_space_for_sounds_wants_sounds(tmp_path):
