@@ -29,6 +29,13 @@ _PROBE_SAMPLES = 32
 @click.command()
 @click.argument("model", type=click.Path(path_type=pathlib.Path))
 @click.option("--data", required=True, help="As `hwkeras search` takes it; an .npz may also hold rows of features.")
+@click.option("--kind", default="image", show_default=True, help="Of the data: image, sequence, audio, text or table.")
+@click.option(
+    "--front-end",
+    type=click.Choice(["outside", "inside"]),
+    default=None,
+    help="Of sounds: `inside` for a model that takes waveforms. [default: outside]",
+)
 @click.option(
     "--recipe",
     "recipes",
@@ -57,7 +64,8 @@ def compress(model, out, as_json, **asked):
     """Compress MODEL, trained, by each recipe, and measure the files side by side.
 
     MODEL is a .keras or .h5 file, or the SavedModel folder of a legacy Keras model: a classifier with one input.
-    Accuracy is of the written bytes on x_test, y_test of the data, else on a fifth held back from the fine-tuning.
+    Accuracy is of the written bytes on x_test, y_test of the data, else on a fifth held back from the fine-tuning, by
+    which int8_qat also chooses the weights it keeps.
     """
     with JsonOutput(as_json) as output:
         out = out or pathlib.Path("runs") / f"compress-{model.stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -109,7 +117,8 @@ class _Job:
         from hwkeras.cli.model_data import load_model_data
 
         self.model = self._load(path)
-        self.data = load_model_data(asked["data"], self.model, seed=asked["seed"], raw=asked["raw"])
+        of_data = {name: asked[name] for name in ("seed", "raw", "kind", "front_end")}
+        self.data = load_model_data(asked["data"], self.model, **of_data)
         self.teacher = self._teacher()
         _prepare_for_training(self.model, self.data)
         self.results, self.failures = [], {}
@@ -163,10 +172,12 @@ class _Job:
     def _load(self, path):
         from hwkeras.compress import load_model
         from hwkeras.compress import twin
+        from hwkeras.compress.front_end import FrontEnd
 
         model = load_model(path, allow_lambda=self.asked["allow_lambda"])
+        front = FrontEnd.of(model)
         try:
-            twin(model)
+            twin(model if front is None else front.body)
         except CompressionError as error:  # The model, not the work on it: told before anything is trained.
             raise UserError(str(error)) from error
         return model

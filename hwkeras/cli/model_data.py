@@ -31,7 +31,7 @@ class ModelData:
     facts: dict
 
 
-def load_model_data(source, model, *, seed=0, raw=False):
+def load_model_data(source, model, *, seed=0, raw=False, kind="image", front_end=None):
     """Loads data and fits them to a model with one input and one output.
 
     Args:
@@ -40,12 +40,15 @@ def load_model_data(source, model, *, seed=0, raw=False):
         model: keras.Model.
         seed: int, of the split. Defaults to `0`.
         raw: bool, whether pixels stay as they are in the source instead of in [0, 1]. Defaults to `False`.
+        kind: str, of the data, see `hwkeras.data.load_dataset`. Defaults to `"image"`.
+        front_end: str, see `hwkeras.data.load_dataset`. Defaults to `None`.
 
     Returns:
         ModelData; labels are class indices, of a model with one output 0.0 or 1.0 in a column.
 
     Raises:
-        UserError: a model with several inputs or outputs.
+        UserError: a model with several inputs or outputs, numbers to predict, an unknown kind, or `raw` of something
+            else than images.
         DataError: data that cannot be read, have no labels, or do not fit the model.
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
@@ -54,7 +57,9 @@ def load_model_data(source, model, *, seed=0, raw=False):
             f"{len(model.inputs)} inputs, outputs of shape {[tuple(one.shape) for one in model.outputs]}. In Python "
             "`hwkeras.compress.compress` takes any."
         )
-    parts, num_classes, facts = _loaded(source, seed, raw)
+    if raw and kind != "image":
+        raise UserError(f"`--raw` is of images. Received: --raw and --kind {kind}. Leave --raw away.")
+    parts, num_classes, facts = _loaded(source, seed, raw, kind, front_end)
     _check_classes(num_classes, model)
     is_binary = model.outputs[0].shape[-1] == 1
     train, valid, held_out = (
@@ -64,15 +69,20 @@ def load_model_data(source, model, *, seed=0, raw=False):
     return ModelData(train, valid, held_out, pathlib.Path(source).stem, facts)
 
 
-def _loaded(source, seed, raw):
+def _loaded(source, seed, raw, kind, front_end):
     """Training, validation and held-out parts, the number of classes, and facts."""
     from hwkeras.data import load_dataset
 
-    plain = _rows(source, seed)
+    plain = _rows(source, seed) if kind == "image" else None
     if plain is not None:
         return plain
-    data = load_dataset(source, seed=seed)
-    scale = data.preprocessing["scale"]
+    data = load_dataset(source, kind=kind, seed=seed, front_end=front_end)
+    if data.task == "regression":
+        raise UserError(
+            f"The command line compresses classifiers. Received: {source}, numbers to predict. In Python "
+            "`hwkeras.compress.compress` takes any model."
+        )
+    scale = data.preprocessing.get("scale", 1.0)
     parts = [(data.x_train, data.y_train), (data.x_valid, data.y_valid), (data.x_test, data.y_test)]
     if data.x_test is None:
         parts[2] = parts[1]

@@ -30,10 +30,10 @@ _SATISFIABILITY_SECONDS = 4.0
     "--space",
     default="image",
     show_default=True,
-    help="`image`, `cells`, `nasnet`, `segmentation`, `sequence`, `audio`, `text`, `tabular`, `two_tower`, a "
-    "well-known network such as `mobilenet_v2`; transfer:BACKBONE of a .keras or .h5 file, or of a network "
-    "of keras.applications and its weights, such as transfer:mobilenet_v2@imagenet; or your build(hp): FILE.py:NAME or "
-    "MODULE:NAME.",
+    help="`image`, `cells`, `nasnet`, `segmentation`, `sequence`, `audio`, `audio_streaming`, `text`, `tabular`, "
+    "`two_tower`, a well-known network such as `mobilenet_v2`; transfer:BACKBONE of a .keras or .h5 file, or of a "
+    "network of keras.applications and its weights, such as transfer:mobilenet_v2@imagenet; or your build(hp): "
+    "FILE.py:NAME or MODULE:NAME.",
 )
 @click.option(
     "--kind",

@@ -20,6 +20,7 @@ from hwkeras.compress.flatbuffer import constant_tensors
 from hwkeras.compress.flatbuffer import float_operators
 from hwkeras.compress.flatbuffer import require_calibratable
 from hwkeras.compress.flatbuffer import to_flatbuffer
+from hwkeras.compress.front_end import FrontEnd
 from hwkeras.compress.layer_reports import layer_reports
 from hwkeras.compress.layer_reports import sparsities
 from hwkeras.compress.layer_reports import step_report
@@ -46,7 +47,8 @@ class Compressed:
 
     Args:
         tflite: bytes, the file to ship.
-        model: tf_keras.Model it was converted from, fine-tuned; with quantization wrappers after `int8_qat`.
+        model: tf_keras.Model it was converted from, fine-tuned; with quantization wrappers after `int8_qat`. Of a
+            model with a front end that stays float, what stands behind that.
         report: CompressionReport.
     """
 
@@ -73,7 +75,8 @@ def compress(
     """Compresses a trained Keras 3 model; the model itself is left as it is.
 
     Each step that trains (`channels`, `prune`, `cluster`, `int8_qat`) fine-tunes for `epochs` with Adam and the loss
-    the model was compiled with. After each step, and in the final bytes, what was asked for is looked up again.
+    the model was compiled with. After each step, and in the final bytes, what was asked for is looked up again. A front
+    end that stays float (see `spaces.Audio`) is left as it is: what stands behind it is compressed.
 
     Args:
         model: keras.Model, Sequential or functional, trained.
@@ -81,11 +84,13 @@ def compress(
             `Recipe`, or a Recipe.
         data: tuple `(x, y)` of training data as `fit` takes it, arrays with the samples on the first axis; `x` a list
             of arrays for several inputs. `y` may be None where nothing is trained.
-        validation_data: tuple `(x, y)`, evaluated after each epoch into `report.history`; the accuracies of the report
-            are told on it, else on `data`, on at most 2000 samples. Defaults to `None`.
+        validation_data: tuple `(x, y)`, evaluated after each epoch into `report.history`; of `int8_qat`, the weights
+            that do best on it are kept, those before its first step among them. The accuracies of the report are told
+            on it, else on `data`, on at most 2000 samples. Defaults to `None`.
         epochs: int, of each fine-tuning. Defaults to `3`.
         batch_size: int. Defaults to `64`.
-        learning_rate: float, the highest of each fine-tuning, which falls to nothing in the end. Defaults to `1e-3`.
+        learning_rate: float, the highest of each fine-tuning, which falls to nothing in the end; of `int8_qat`, a
+            tenth of it. Defaults to `1e-3`.
         teacher: keras.Model whose answers `distill` learns from. Defaults to `None`: `model`.
         temperature: float, of `distill`, see `Distillation`. Defaults to `3.0`.
         teacher_weight: float in (0, 1], of the teacher's answers beside the labels. Defaults to `0.7`.
@@ -112,6 +117,11 @@ def compress(
         )
     if recipe.file_precision == "mixed":
         require_quantizer()
+    front = FrontEnd.of(model)
+    scored = validation_data if validation_data is not None else data
+    if front is not None:
+        model, teacher = front.body, front.behind(teacher)
+        data, validation_data = front.heard(data), front.heard(validation_data)
     start = twin(model)
     x, y = checked_data(start, recipe, data)
     fine_tuning = None
@@ -129,8 +139,10 @@ def compress(
     run = _Compression(recipe, (x, y), fine_tuning)
     run.remove_channels(model, start)
     run.train()
-    scored = validation_data if validation_data is not None else (x, y)
-    return run.converted(original, scored, meter)
+    content, proof = run.converted()
+    if front is not None:
+        original, content = front.joined(original), front.joined(content)
+    return Compressed(content, run.model, run.report(original, content, proof, scored, meter))
 
 
 class _Compression:
@@ -183,46 +195,57 @@ class _Compression:
     def _prove(self, step):
         self.steps.append(step_report(step, self.model, self.kept))
 
-    def converted(self, original, scored, meter):
+    def converted(self):
         """Converts the model and proves what the bytes hold.
 
-        Args:
-            original: bytes, the float32 file of the uncompressed model.
-            scored: tuple `(x, y, ...)` on which accuracy is told.
-            meter: Meter or None.
-
         Returns:
-            Compressed.
+            Tuple of the bytes and of what the report tells of them, a dict.
         """
-        precision, x, calibrates = self.recipe.file_precision, self.data[0], self.recipe.needs_calibration
+        precision, x = self.recipe.file_precision, self.data[0]
         content, operators = self._file(precision)
         content = unify_codes(content, find_kept(self.kept, constant_tensors(content)))
         found = find_kept(self.kept, constant_tensors(content))
         check_file(found)
         agreement = check_agreement(content, self.model, precision, x)
+        return content, {
+            "layers": layer_reports(self.recipe, self.trained, self.before, found),
+            "float_operators": float_operators(content) if self.recipe.needs_calibration else (),
+            "disagreement": agreement.figure,
+            "max_error": agreement.max_error,
+            "operators": operators,
+        }
+
+    def report(self, original, content, proof, scored, meter):
+        """What is told of the file that ships.
+
+        Args:
+            original: bytes, the float32 file of the uncompressed model.
+            content: bytes, the compressed file.
+            proof: dict, what `converted` told.
+            scored: tuple `(x, y, ...)` on which accuracy is told.
+            meter: Meter or None.
+
+        Returns:
+            CompressionReport.
+        """
         before_ms, after_ms = latencies(meter, [original, content])
-        report = CompressionReport(
+        return CompressionReport(
             recipe=str(self.recipe),
-            layers=layer_reports(self.recipe, self.trained, self.before, found),
             size_bytes=len(content),
             gzip_bytes=gzip_size(content),
-            float_operators=float_operators(content) if calibrates else (),
             history=self.history,
             steps=tuple(self.steps),
             notes=self.notes,
             types=bytes_by_type(content),
             original_size_bytes=len(original),
             original_gzip_bytes=gzip_size(original),
-            disagreement=agreement.figure,
-            max_error=agreement.max_error,
             accuracy_before=accuracy(original, scored),
             accuracy_after=accuracy(content, scored),
             latency_before_ms=before_ms,
             latency_ms=after_ms,
             channels=self.channels,
-            operators=operators,
+            **proof,
         )
-        return Compressed(content, self.model, report)
 
     def _file(self, precision):
         """The bytes, and of mixed precision an OperatorReport for each operator with weights."""

@@ -14,7 +14,7 @@ _SKIPPED = frozenset({"build_config", "compile_config"})
 _OWN_MODULES = ("keras", "tf_keras")
 
 
-def check_contents(config, path, allow_lambda, layer_classes=None, operations=()):
+def check_contents(config, path, allow_lambda, layer_classes=None, operations=(), our_layers=()):
     """Refuses a file that holds code, or layers that are not Keras' own.
 
     Args:
@@ -23,6 +23,8 @@ def check_contents(config, path, allow_lambda, layer_classes=None, operations=()
         allow_lambda: collection of str, names of Lambda layers whose code may run.
         layer_classes: module that has every layer class a file may name. Defaults to `None`, not asked.
         operations: collection of str, the bare TensorFlow operations that may run. Defaults to `()`.
+        our_layers: collection of str, names by which layers of hwkeras are registered, which may be loaded. Defaults to
+            `()`.
 
     Raises:
         UserError: a Lambda layer that is not allowed, code of another kind, a layer of the user, or a model that is
@@ -33,6 +35,8 @@ def check_contents(config, path, allow_lambda, layer_classes=None, operations=()
         _refuse_code(name, kind, path, allow_lambda)
         _refuse_wrapped(name, kind, entry, path)
         module = entry.get("module")
+        if entry.get("registered_name") in our_layers:
+            continue
         is_own = module is None or module.split(".")[0] in _OWN_MODULES
         is_known = layer_classes is None or not is_layer or hasattr(layer_classes, kind) or kind in _NO_LAYERS
         if not is_own or ">" in str(entry.get("registered_name")) or not is_known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -70,6 +71,17 @@ class FineTuning:
     def num_steps(self):
         """int, optimizer steps of one fine-tuning."""
         return math.ceil(len(self.y) / self.batch_size) * self.epochs
+
+    def gentler(self, share):
+        """The same at a share of the rate.
+
+        Args:
+            share: float in (0, 1).
+
+        Returns:
+            FineTuning.
+        """
+        return replace(self, learning_rate=share * self.learning_rate)
 
     def fit(self, model, callbacks=()):
         """Trains a tf_keras model in place.

@@ -9,6 +9,7 @@ import zipfile
 import h5py
 import keras
 
+from hwkeras.build.sound_blocks import LogMelPicture
 from hwkeras.compress.file_contents import check_contents
 from hwkeras.compress.legacy import tf_keras
 from hwkeras.compress.legacy_models import to_keras_3
@@ -17,6 +18,8 @@ from hwkeras.errors import UserError
 
 _KINDS = "a .keras or .h5 file, or the SavedModel folder of a legacy Keras model"
 _METADATA = "keras_metadata.pb"
+# Registered with Keras by their import.
+_OUR_LAYERS = frozenset({keras.saving.get_registered_name(LogMelPicture)})
 
 
 def load_model(path, *, allow_lambda=()):
@@ -68,7 +71,7 @@ def _load_archive(path, allow_lambda):
     if str(metadata.get("keras_version", "")).startswith("2."):
         check_contents(config, path, allow_lambda, tf_keras.layers, LEGACY_OPERATIONS)
         return to_keras_3(_legacy(path, allow_lambda))
-    check_contents(config, path, allow_lambda)
+    check_contents(config, path, allow_lambda, our_layers=_OUR_LAYERS)
     return _current(path, allow_lambda)
 
 

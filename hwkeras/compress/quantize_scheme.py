@@ -15,6 +15,7 @@ from hwkeras.compress.legacy_graph import Readers
 from hwkeras.compress.legacy_graph import calls_of
 from hwkeras.compress.legacy_graph import mask_of
 from hwkeras.compress.quantizers import ChannelQuantizer
+from hwkeras.compress.quantizers import DepthwiseQuantizer
 from hwkeras.compress.quantizers import LayerQuantization
 from hwkeras.compress.quantizers import TensorQuantizer
 from hwkeras.compress.quantizers import TransposedQuantizer
@@ -26,7 +27,7 @@ _WEIGHTS = {
     _LAYERS.Conv2D: {"kernel": ChannelQuantizer},
     _LAYERS.Conv2DTranspose: {"kernel": TransposedQuantizer},
     _LAYERS.Dense: {"kernel": TensorQuantizer},
-    _LAYERS.DepthwiseConv2D: {"depthwise_kernel": ChannelQuantizer},
+    _LAYERS.DepthwiseConv2D: {"depthwise_kernel": DepthwiseQuantizer},
     _LAYERS.Embedding: {"embeddings": TensorQuantizer},
     _LAYERS.PReLU: {"alpha": TensorQuantizer},
 }

@@ -104,6 +104,43 @@ class ChannelQuantizer(_Q.quantizers.LastValueQuantizer):
         return {}
 
 
+class DepthwiseQuantizer(ChannelQuantizer):
+    """Rounds a depthwise kernel to 255 steps per output channel, as its file holds it.
+
+    The channels are on the last two axes. tfmot takes the last one alone for them, which is of size 1 as a rule: one
+    range for all channels, of which those with small weights then keep few of the steps.
+    """
+
+    def build(self, tensor_shape, name, layer):
+        """Makes the ranges' variables.
+
+        Args:
+            tensor_shape: (height, width, channels, multiplier).
+            name: str, prefix of the variables' names.
+            layer: tf_keras layer that holds them.
+
+        Returns:
+            Dict of name to variable, one number per output channel each.
+        """
+        return super().build((*tensor_shape[:2], tensor_shape[2] * tensor_shape[3]), name, layer)
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        """Rounds.
+
+        Args:
+            inputs: float tensor of shape (height, width, channels, multiplier).
+            training: bool.
+            weights: dict, what `build` returned.
+            **kwargs: passed on.
+
+        Returns:
+            Tensor of the same shape.
+        """
+        height, width, channels, multiplier = inputs.shape
+        flat = tf.reshape(inputs, (1, height, width, channels * multiplier))
+        return tf.reshape(super().__call__(flat, training, weights, **kwargs), inputs.shape)
+
+
 class TensorQuantizer(_Q.quantizers.LastValueQuantizer):
     """Rounds a weight to 255 steps, one range for all of it."""
 

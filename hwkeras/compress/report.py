@@ -129,7 +129,8 @@ class CompressionReport:
         history: mapping of step name (`"channels"`, `"prune"`, `"cluster"`, `"int8_qat"`) to its metrics, each a tuple
             with one float per epoch.
         steps: tuple of StepReport. Defaults to `()`.
-        notes: tuple of str, why layers trained or compute in float. Defaults to `()`.
+        notes: tuple of str, why layers trained or compute in float, and which weights were kept where the last were not
+            the best. Defaults to `()`.
         types: mapping of number format to bytes of constants in the file. Defaults to `{}`.
         original_size_bytes: int, of the uncompressed model's float32 file. Defaults to `0`.
         original_gzip_bytes: int, of that file gzipped. Defaults to `0`.

@@ -33,9 +33,7 @@ def checked_data(model, recipe, data):
             f"`data` must be a tuple (x, y). Received: {type(data).__name__}. Give the arrays the model was trained on."
         )
     x, y = data
-    is_several = isinstance(x, list | tuple)
-    parts = [np.asarray(part) for part in (x if is_several else [x])]
-    _check_inputs(model, parts)
+    parts = checked_inputs(model, x)
     if recipe.needs_training and y is None:
         raise DataError(f"The recipe '{recipe}' trains and needs labels. Received: y=None. Give `data` as (x, y).")
     y = None if y is None else np.asarray(y)
@@ -46,7 +44,32 @@ def checked_data(model, recipe, data):
         )
     dtypes = [tensor.dtype.as_numpy_dtype for tensor in model.inputs]
     parts = [part.astype(dtype, copy=False) for part, dtype in zip(parts, dtypes, strict=True)]
-    return (parts if is_several else parts[0]), y
+    return (parts if isinstance(x, list | tuple) else parts[0]), y
+
+
+def checked_inputs(model, x):
+    """Samples as arrays of the shapes a model takes.
+
+    Args:
+        model: keras.Model or tf_keras.Model.
+        x: array, or a list or tuple of them.
+
+    Returns:
+        List of numpy arrays, one per input.
+
+    Raises:
+        DataError: other shapes, or no samples.
+    """
+    parts = [np.asarray(part) for part in (x if isinstance(x, list | tuple) else [x])]
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    received = [part.shape[1:] for part in parts]
+    fits = len(shapes) == len(received) and all(map(_fits, received, shapes))
+    if not fits or not all(len(part) for part in parts):
+        raise DataError(
+            f"The samples must have the shape the model takes, {shapes}. Received: {[part.shape for part in parts]}. "
+            "Give x with the samples on the first axis."
+        )
+    return parts
 
 
 def calibration_samples(x):
@@ -121,17 +144,6 @@ def drawn(x, y, count):
     parts = [np.asarray(part) for part in (x if isinstance(x, list | tuple) else [x])]
     chosen = np.random.default_rng(_SEED).choice(len(parts[0]), min(len(parts[0]), count), replace=False)
     return [part[chosen] for part in parts], None if y is None else np.asarray(y)[chosen]
-
-
-def _check_inputs(model, parts):
-    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-    received = [part.shape[1:] for part in parts]
-    fits = len(shapes) == len(received) and all(map(_fits, received, shapes))
-    if not fits or not all(len(part) for part in parts):
-        raise DataError(
-            f"The samples must have the shape the model takes, {shapes}. Received: {[part.shape for part in parts]}. "
-            "Give x with the samples on the first axis."
-        )
 
 
 def _fits(received, shape):

@@ -105,18 +105,33 @@ def make_dataset(
     (x_train, y_train), (x_valid, y_valid) = ((prepared(x[part]), y[part]) for part in indices)
     x_test, y_test = _test_part(test, x.shape[1:], classes, reading, prepared)
     told = with_duplicates_told(facts, notes, reading.noun, x_train, x_valid, x_test)
+    return assembled(name, (x_train, y_train), (x_valid, y_valid), (x_test, y_test), classes, task, told)
+
+
+def assembled(name, train, valid, test, classes, task, told):
+    """A data set of its prepared parts.
+
+    Args:
+        name: str.
+        train: tuple `(x, y)`, arrays or `StoredArray`s as `Dataset` takes them.
+        valid: tuple as `train`.
+        test: tuple as `train`, or `(None, None)`.
+        classes: as `classes_of` makes them.
+        task: str, `"classification"` or `"regression"`.
+        told: dict, of `with_duplicates_told`.
+
+    Returns:
+        Dataset, with its fingerprint, and with a note on uneven classes where they are.
+    """
     return Dataset(
-        x_train=x_train,
-        y_train=y_train,
-        x_valid=x_valid,
-        y_valid=y_valid,
-        x_test=x_test,
-        y_test=y_test,
+        *train,
+        *valid,
+        *test,
         num_classes=classes.num_classes,
         class_names=classes.names,
         name=name,
-        fingerprint=fingerprint(x_train, y_train, x_valid, y_valid, x_test, y_test),
-        preprocessing=with_imbalance_told(told, y_train, classes.names),
+        fingerprint=fingerprint(*train, *valid, *test),
+        preprocessing=_with_imbalance_told(told, train[1], classes.names),
         task=task,
     )
 
@@ -145,17 +160,7 @@ def classes_of(y, task, labels=Classes):
     return task, classes, y
 
 
-def with_imbalance_told(told, y_train, names):
-    """What was done to the raw data, with a note on uneven classes where they are.
-
-    Args:
-        told: dict, of `with_duplicates_told`.
-        y_train: array of shape (n, ...), what is trained on.
-        names: sequence of str, the classes by index; none of a regression.
-
-    Returns:
-        dict; the list of str `"notes"` has one more where the classes are uneven.
-    """
+def _with_imbalance_told(told, y_train, names):
     notes = notes_of_imbalance(y_train, names) if names and y_train.ndim == 1 else []
     return {**told, "notes": [*told.get("notes", ()), *notes]} if notes else told
 

@@ -10,10 +10,8 @@ import numpy as np
 
 from hwkeras.data.array_folder import holds_arrays
 from hwkeras.data.array_folder import open_arrays
-from hwkeras.data.dataset import Dataset
+from hwkeras.data.dataset import assembled
 from hwkeras.data.dataset import classes_of
-from hwkeras.data.dataset import with_imbalance_told
-from hwkeras.data.digest import fingerprint
 from hwkeras.data.duplicates import with_duplicates_told
 from hwkeras.data.image_folder import find_images
 from hwkeras.data.pixels import Pixels
@@ -133,20 +131,7 @@ def make_stored_dataset(
             "many as are kept in memory."
         )
         told = {**told, "notes": [*told.get("notes", ()), note]}
-    return Dataset(
-        x_train=x_train,
-        y_train=y_train,
-        x_valid=x_valid,
-        y_valid=y_valid,
-        x_test=x_test,
-        y_test=y_test,
-        num_classes=classes.num_classes,
-        class_names=classes.names,
-        name=name,
-        fingerprint=fingerprint(x_train, y_train, x_valid, y_valid, x_test, y_test),
-        preprocessing=with_imbalance_told(told, y_train, classes.names),
-        task=task,
-    )
+    return assembled(name, (x_train, y_train), (x_valid, y_valid), (x_test, y_test), classes, task, told)
 
 
 def _paired(source, y, names, reading):

@@ -11,6 +11,7 @@ import pytest
 
 import hwkeras as hw
 from hwkeras.cli.main import main
+from hwkeras.errors import UserError
 
 RECIPES = ("int8", "prune=0.5+int8", "distill+prune=2:4")
 
@@ -164,6 +165,54 @@ def test_rows_signals_and_two_classes(tmp_path, capfd):
     np.savez(tmp_path / "signals.npz", x_train=signals, y_train=np.arange(20) % 2)
     one = keras.Sequential([keras.Input((6, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
     assert load_model_data(str(tmp_path / "signals.npz"), one).train[0].shape == (16, 6, 3)
+
+
+def test_a_network_with_its_front_end_inside(tmp_path, capfd):
+    """A network of the space for sounds, whose first layer is one of hwkeras, from its file."""
+    import keras_tuner as kt
+
+    rng, rate = np.random.default_rng(0), 4000
+    y = np.arange(60) % 2
+    hertz = np.where(y, 1300, 250) * rng.uniform(0.9, 1.1, 60)
+    x = 0.5 * np.sin(2 * np.pi * hertz[:, None] * np.arange(800) / rate) + rng.normal(0, 0.02, (60, 800))
+    np.savez(tmp_path / "sounds.npz", x_train=x.astype("float32"), y_train=y, sample_rate=rate)
+    heard = hw.load_dataset(tmp_path / "sounds.npz", kind="audio", front_end="inside")
+    small = dict(stages=1, depths=1, widths=8, stem_widths=8, dense_units=0, layer_types="conv")
+    hw.spaces.Audio.of(heard, **small).build(kt.HyperParameters()).save(tmp_path / "heard.keras")
+    options = ["--kind", "audio", "--front-end", "inside", "--recipe", "prune=0.5+int8_qat", "--epochs", "2", "--json"]
+    assert compressed(tmp_path, *options, "--batch-size", "16", model="heard.keras", data="sounds.npz") == 0
+    (result,) = json.loads(capfd.readouterr().out)["results"]
+    assert result["report"]["layers"] and result["metrics"]["size_bytes"] > 0
+    layers = [one for one in result["report"]["layers"] if one["sparsity_in_file"] is not None]
+    assert layers and all(one["sparsity_in_file"] >= 0.5 for one in layers)
+
+
+def test_sequences_are_prepared_as_a_search_prepares_them(tmp_path):
+    from hwkeras import keras
+    from hwkeras.cli.model_data import load_model_data
+
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "motion.npz", x=rng.normal(5, 3, (40, 6, 2)).astype("float32"), y=np.arange(40) % 2)
+    model = keras.Sequential([keras.Input((6, 2)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    data = load_model_data(str(tmp_path / "motion.npz"), model, kind="sequence")
+    searched = hw.load_dataset(tmp_path / "motion.npz", kind="sequence")
+    np.testing.assert_array_equal(data.train[0], searched.x_train)
+    np.testing.assert_array_equal(data.valid[1], searched.y_valid)
+    with pytest.raises(UserError, match="`--raw` is of images. Received: --raw and --kind sequence. Leave --raw away."):
+        load_model_data(str(tmp_path / "motion.npz"), model, kind="sequence", raw=True)
+
+
+def test_numbers_to_predict_are_refused(tmp_path):
+    from hwkeras import keras
+    from hwkeras.cli.model_data import load_model_data
+
+    rows = "\n".join(f"{number},{number * 1.7}" for number in range(40))
+    (tmp_path / "prices.csv").write_text(f"size,price\n{rows}\n")
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    with pytest.raises(
+        UserError, match="compresses classifiers. Received: .*prices.csv, numbers to predict. In Python"
+    ):
+        load_model_data(str(tmp_path / "prices.csv"), model, kind="table")
 
 
 def saved(path, model):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hwkeras.compress.flatbuffer import float_operators
 from hwkeras.compress.flatbuffer import to_flatbuffer
@@ -10,6 +11,7 @@ from hwkeras.compress.legacy import tf_keras
 from hwkeras.compress.preservation import Preservation
 from hwkeras.compress.qat import quantize_aware
 from hwkeras.compress.quantize_scheme import placements
+from hwkeras.compress.quantizers import DepthwiseQuantizer
 from hwkeras.compress.quantizers import LayerQuantization
 from hwkeras.compress.quantizers import OutputQuantizer
 from hwkeras.compress.rewriting import rewrite
@@ -26,6 +28,10 @@ class Training:
         self.x = [self._random(tensor, rng) for tensor in model.inputs]
         self.y = [rng.normal(size=(32, *tensor.shape[1:])).astype("float32") for tensor in model.outputs]
         self.num_steps, self.rate = num_steps, rate
+        self.validation_data = None
+
+    def gentler(self, share):
+        return self
 
     @staticmethod
     def _random(tensor, rng):
@@ -127,6 +133,14 @@ class TestRanges:
         assert [float(variables[end]) for end in ("min_var", "max_var")] == [-1.0, 3.0]
         quantizer(np.array([1.0, 5.0], "float32"), True, variables)
         np.testing.assert_allclose([float(variables[end]) for end in ("min_var", "max_var")], [-0.95, 3.1], rtol=1e-5)
+
+    def test_every_channel_of_a_depthwise_kernel_has_all_steps(self):
+        kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 2)).astype("float32")
+        kernel *= np.array([1.0, 0.1, 0.01, 0.001], "float32")[:, None]
+        variables = DepthwiseQuantizer().build(kernel.shape, "kernel", tf_keras.layers.Layer())
+        got = DepthwiseQuantizer()(tf.constant(kernel), True, variables).numpy()
+        largest = np.abs(kernel).max(axis=(0, 1))
+        assert (np.abs(got - kernel) <= 0.51 * largest / 127).all()
 
     def test_outside_training_the_range_stays(self):
         variables = OutputQuantizer().build(None, "output", tf_keras.layers.Layer())
