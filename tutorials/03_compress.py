@@ -71,7 +71,8 @@ print(result.report)
 # ## 3. Several recipes, side by side
 #
 # Zeros make a file smaller only once it is compressed (`gzip`), fewer channels make it smaller and faster. Latency is
-# measured in one job, so that the figures can be compared.
+# measured in one job, so that the figures can be compared. With `validation_data`, `int8_qat` keeps the weights that do
+# best on it, those before its first step among them: it does not end below what it began with.
 
 # %%
 recipes = ["int8", "int8_qat", "prune=0.7+int8_qat", "prune=2:4+int8", "cluster=16+int8", "channels=0.5+distill+int8"]
@@ -83,6 +84,26 @@ for (recipe, result), measurement in zip(results.items(), measurements, strict=T
     report = result.report
     row = f"{report.size_bytes:7} {report.gzip_bytes:7} {report.accuracy_after:9.3f} {measurement.latency_ms:7.4f} ms"
     print(f"{recipe:28} {row}")
+
+# %% [markdown]
+# A residual network of 326,000 weights on Fashion-MNIST, three epochs a step, by 10,000 test images that nothing saw
+# before, on two virtual processors. A network of wider layers (`tests/benchmarks/bench_recipes.py`) gains more from
+# fewer channels: 1.86 times the speed of int8, with half of 256.
+#
+# | recipe | KiB | gzip KiB | latency ms | accuracy |
+# |---|---:|---:|---:|---:|
+# | float32 | 1271.7 | 1178.4 | 0.167 | 0.9028 |
+# | float16 | 639.1 | 586.8 | 0.167 | 0.9027 |
+# | dynamic | 328.7 | 298.3 | 0.024 | 0.9023 |
+# | int8 | 334.9 | 299.6 | 0.028 | 0.9034 |
+# | int8_qat | 334.7 | 299.5 | 0.028 | 0.9032 |
+# | prune=0.5+int8_qat | 334.7 | 218.8 | 0.028 | 0.9004 |
+# | prune=0.8+int8_qat | 334.7 | 114.7 | 0.028 | 0.8989 |
+# | prune=2:4+int8_qat | 334.7 | 226.1 | 0.028 | 0.9018 |
+# | cluster=16+int8_qat | 334.7 | 181.1 | 0.028 | 0.9031 |
+# | prune=0.5+cluster=16+int8_qat | 334.7 | 145.0 | 0.028 | 0.8977 |
+# | channels=0.5+int8 | 90.9 | 78.9 | 0.025 | 0.8985 |
+# | channels=0.5+distill+int8_qat | 90.7 | 78.7 | 0.025 | 0.8991 |
 
 # %% [markdown]
 # ## 4. What cannot be done is said first
