@@ -88,6 +88,8 @@ METRICS = _Metrics(
         # Of the deployed file as well, where they are asked for; the last two for numbers instead of classes.
         Metric("f1", "fraction", "max", "f1", is_static=False),
         Metric("auc", "fraction", "max", "auc", is_static=False),
+        # How sure the answers are of the truth: tells files apart where few samples give them all one accuracy.
+        Metric("log_loss", "value", "min", "log_loss", is_static=False),
         # Intersection over union of each class, the mean of them: of answers for every pixel.
         Metric("mean_iou", "fraction", "max", "mean_iou", is_static=False),
         Metric("mae", "value", "min", "mae", is_static=False),

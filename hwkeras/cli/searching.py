@@ -64,7 +64,7 @@ _SATISFIABILITY_SECONDS = 4.0
     "objectives",
     multiple=True,
     help="To optimize; repeatable. [default: accuracy, latency_ms, size_bytes; rmse for accuracy where the space "
-    "predicts numbers, mean_iou where it answers for every pixel]",
+    "predicts numbers, mean_iou where it answers for every pixel, log_loss where fewer than 30 samples validate]",
 )
 @click.option(
     "--limit",
@@ -199,7 +199,7 @@ def _prepare(data, out, asked):
     switches = ("stop_hopeless", "inherit_weights", "train_share", "warm_start", "zero_cost")
     tuner = HardwareTuner(
         space,
-        objectives=objectives or None,
+        objectives=objectives or _usual_objectives(space, dataset),
         limits=limits,
         device=asked["devices"],
         meter=meters,
@@ -222,6 +222,21 @@ def _prepare(data, out, asked):
         },
     )
     return tuner, dataset, fit_arguments
+
+
+def _usual_objectives(space, dataset):
+    from hwkeras.build import as_hypermodel
+    from hwkeras.search import goals
+
+    num_validation = len(dataset.x_valid)
+    usual = goals.usual_objectives(as_hypermodel(space), num_validation)
+    if "log_loss" in usual:
+        click.echo(
+            f"Note: {num_validation} samples validate: log_loss is the objective, as many files will have the same "
+            "accuracy of them. (Of --objective accuracy the smallest of those is called best.)",
+            err=True,
+        )
+    return usual
 
 
 def _fit_arguments(dataset, asked):

@@ -8,6 +8,8 @@ from hwkeras.errors import DataError
 from hwkeras.errors import UserError
 
 _OF_NUMBERS = ("mae", "rmse")
+# Half a step of an int8 softmax. A file that rounds to 0 what is rare would else be judged by one mistake alone.
+_LEAST_PROBABILITY = 1 / 512
 
 
 def qualities_of(objectives, limits=()):
@@ -72,7 +74,7 @@ def judge(outputs, y, names):
         dict of name to float; what cannot be told is NaN, such as the area under the curve of one class alone.
 
     Raises:
-        DataError: labels that do not fit the samples or the outputs.
+        DataError: labels that do not fit the samples or the outputs; a log loss of what are no probabilities.
     """
     y = np.asarray(y)
     if len(outputs) == 0:
@@ -168,6 +170,21 @@ def _auc(outputs, targets):
     return np.mean(known) if known else np.nan
 
 
+def _log_loss(outputs, targets):
+    """The mean of -log(probability given to the truth), in nats; of several labels a sample, over all labels."""
+    if outputs.min() < -_LEAST_PROBABILITY or outputs.max() > 1 + _LEAST_PROBABILITY:
+        raise DataError(
+            f"log_loss is of probabilities. Received: outputs from {outputs.min():.3g} to {outputs.max():.3g}. End the "
+            "network in a softmax or a sigmoid."
+        )
+    if targets.ndim == 1 and outputs.shape[1] > 1:
+        of_truth = outputs[np.arange(len(targets)), targets]
+    else:
+        targets = targets.reshape(outputs.shape)
+        of_truth = np.where(targets == 1, outputs, 1 - outputs)
+    return -np.mean(np.log(np.clip(of_truth, _LEAST_PROBABILITY, 1.0)))
+
+
 def _mean_iou(outputs, targets):
     """Intersection over union of what is and what is called a class, the mean over the classes that are either.
 
@@ -190,7 +207,15 @@ def _rmse(outputs, targets):
     return np.sqrt(np.mean((outputs - targets) ** 2))
 
 
-QUALITIES = {"accuracy": _accuracy, "f1": _f1, "auc": _auc, "mean_iou": _mean_iou, "mae": _mae, "rmse": _rmse}
+QUALITIES = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "auc": _auc,
+    "log_loss": _log_loss,
+    "mean_iou": _mean_iou,
+    "mae": _mae,
+    "rmse": _rmse,
+}
 
 
 def _answers(outputs, targets):

@@ -23,7 +23,7 @@ from hwkeras.report.results import metric_title
 from hwkeras.report.results import summary_line
 
 _TEMPLATE = "report.html"
-_HEADLINES = ("accuracy", "f1", "auc", "mean_iou", "rmse", "latency_ms", "size_bytes", "peak_ram_bytes")
+_HEADLINES = ("accuracy", "f1", "auc", "log_loss", "mean_iou", "rmse", "latency_ms", "size_bytes", "peak_ram_bytes")
 _SETTINGS = (
     ("Space", "space"),
     ("Oracle", "oracle"),

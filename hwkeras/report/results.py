@@ -14,6 +14,7 @@ TITLES = {
     "accuracy": "Accuracy",
     "f1": "F1",
     "auc": "AUC",
+    "log_loss": "Log loss",
     "mean_iou": "Mean IoU",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",

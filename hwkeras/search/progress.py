@@ -8,7 +8,7 @@ from hwkeras.objectives import METRICS
 from hwkeras.units import format_quantity
 
 # By name where it is not plain which it is.
-_NAMED = ("f1", "auc", "mean_iou", "rmse")
+_NAMED = ("f1", "auc", "log_loss", "mean_iou", "rmse")
 _SHOWN = ("accuracy", *_NAMED, "latency_ms", "size_bytes")
 
 

@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+import numpy as np
+
 from hwkeras.cli.main import main
 
 SPACE = pathlib.Path(__file__).with_name("tiny_space.py")
@@ -66,3 +68,21 @@ def test_wrong_economies_are_told_before_anything_is_written(tmp_path, capfd):
         capfd.readouterr().err.split()
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_few_samples_are_judged_by_how_sure_the_answers_are(tmp_path, capfd):
+    x = np.random.default_rng(0).normal(size=(40, 16, 1)).astype("float32")
+    y = np.tile([0, 1], 20)
+    x[y == 1] += 1
+    np.savez(tmp_path / "few.npz", x_train=x, y_train=y)
+    command = ["search", str(tmp_path / "few.npz"), "--space", "sequence", "--precision", "int8", "--device", "fake"]
+    command += ["--trials", "2", "--epochs", "2", "--json"]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    printed = capfd.readouterr()
+    document = json.loads(printed.out)
+    assert document["objectives"] == ["log_loss", "latency_ms", "size_bytes"]
+    assert "Note: 8 samples validate: log_loss is the objective" in " ".join(printed.err.split())
+    assert all({"log_loss", "accuracy"} <= set(each["metrics"]) for each in document["front"])
+    assert main([*command, "--out", str(tmp_path / "own"), "--objective", "accuracy"]) == 0
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["objectives"] == ["accuracy"] and "log_loss" not in printed.err

@@ -37,6 +37,25 @@ def test_two_classes():
     assert alone == told
 
 
+def test_log_loss_of_one_two_and_several_outputs():
+    outputs = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]])
+    expected = -np.log([0.9, 0.6, 0.2, 0.3]).mean()
+    assert judge(outputs, [0, 1, 0, 1], ("log_loss",))["log_loss"] == pytest.approx(expected)
+    assert judge(outputs[:, 1:], [0, 1, 0, 1], ("log_loss",))["log_loss"] == pytest.approx(expected)
+    labels = judge(np.array([[0.9, 0.2], [0.5, 0.6]]), np.array([[1, 1], [0, 0]]), ("log_loss",))
+    assert labels["log_loss"] == pytest.approx(-np.log([0.9, 0.2, 0.5, 0.4]).mean())
+
+
+def test_a_sure_mistake_costs_no_more_than_an_int8_softmax_can_tell():
+    told = judge(np.array([[1.0, 0.0], [0.0, 1.0]]), [0, 0], ("log_loss",))
+    assert told["log_loss"] == pytest.approx(np.log(512) / 2)
+
+
+def test_log_loss_is_of_probabilities():
+    with pytest.raises(DataError, match=r"log_loss is of probabilities. Received: outputs from -3 to 4. End the"):
+        judge(np.array([[-3.0, 4.0]]), [1], ("accuracy", "log_loss"))
+
+
 def test_several_classes_count_alike():
     outputs = np.eye(3)[[0, 0, 0, 1, 2]]
     told = judge(outputs, [0, 0, 0, 0, 2], ("accuracy", "f1"))
