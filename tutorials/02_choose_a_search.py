@@ -118,7 +118,8 @@ print(comparison_text(mine.compare(["random", "evolution"], num_trials=5, seeds=
 #   It is worth it wherever a trained model costs more than a second: a proposal costs milliseconds.
 # - `evolution` needs no model of the space and costs next to nothing: for thousands of cheap trials.
 # - `random` is what every other has to beat. In a space where most networks are good, or with a handful of trials, it
-#   is hard to beat, and says so here.
+#   is hard to beat, and says so here. On the cells of NAS-Bench-201 that are among the fastest 30% (100 trials, ten
+#   seeds, three devices) all the others came nearer to the best than it does, but for `evolution`, which was as far.
 # - `hyperband` and `asha` choose how long to train. A table of finished trainings cannot judge them; they are worth it
 #   where a few epochs already tell good from bad.
 #

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwkeras.objectives import Objective
+from hwkeras.objectives import total_violation
 from hwkeras.oracles.arguments import check_at_least
 from hwkeras.oracles.base import HardwareOracle
 from hwkeras.oracles.coded_trials import CodedTrials
@@ -16,6 +17,8 @@ _NUM_MUTANTS, _NUM_RANDOM = 250, 250
 _AUGMENTATION = 0.05
 _LEAST_LOSS = 1e-3
 _LEAST_ELITE = 5
+# Candidates a proposal whose costs are asked for, at most.
+_NUM_ASKED = 50
 _LOSS = Objective("loss", "min")
 
 
@@ -25,7 +28,7 @@ class BayesianOracle(HardwareOracle):
     Several objectives are joined anew for each proposal, with random weights, to one: the augmented Chebyshev sum of
     ParEGO (Knowles, 2006, DOI 10.1109/TEVC.2005.851274). How alike two candidates are is learned now and then, from the
     sum with equal weights. Trials outside the limits count as badly as the worst within.
-    Nothing that is known before training is used but to turn candidates down; `pareto` uses it.
+    Nothing that is known before training is used but to pass over what lies outside the limits; `pareto` uses it.
 
     Args:
         objectives: see `HardwareOracle`.
@@ -63,9 +66,24 @@ class BayesianOracle(HardwareOracle):
         pool = coded.untried(np.unique(np.concatenate([mutants, encoding.draw(_NUM_RANDOM, rng)]), axis=0))
         if not len(pool):
             return encoding.decode(encoding.draw(1, rng)[0])
-        model = MetricModel(encoding, _LOSS, codes, losses, self._weights_of(observations, codes))
+        model = MetricModel(encoding, self._modeled(), codes, losses, self._weights_of(observations, codes))
         gains = model.response.expected_improvement(*model.predict(pool), losses.min())
-        return coded.take(pool[int(np.argmax(gains))])
+        return coded.take(self._first_within(pool[np.argsort(-gains, kind="stable")]))
+
+    def _first_within(self, candidates):
+        """The first candidate that the screen would not turn down, of those that are worth asking for.
+
+        What lies outside is never trained, so the process would go on to hope for it, proposal after proposal.
+        """
+        for row in candidates[: _NUM_ASKED if self.limits else 0]:
+            cost = self.cost(self._coded.encoding.decode(row))
+            if cost is not None and total_violation(self.limits, cost) <= 0:
+                return row
+        return candidates[0]
+
+    def _modeled(self):
+        """What the joined losses are of: the objective where there is one, whose scale is known."""
+        return self.objectives[0] if len(self.objectives) == 1 else _LOSS
 
     def _weights_of(self, observations, codes):
         """The weights of the process, as `MetricModel` asks for them: those that suit the sum with equal weights."""
@@ -73,7 +91,8 @@ class BayesianOracle(HardwareOracle):
 
         def fit(number):
             losses = self._joined(observations[:number], equal)
-            return MetricModel(self._coded.encoding, _LOSS, codes[:number], losses, FittedWeights()).hyperparameters
+            encoding, objective = self._coded.encoding, self._modeled()
+            return MetricModel(encoding, objective, codes[:number], losses, FittedWeights()).hyperparameters
 
         # NOTE: `fit` and not the one that is given, which knows only the sum of this proposal: what is kept must follow
         # from the observations alone.
