@@ -128,6 +128,13 @@ _SATISFIABILITY_SECONDS = 4.0
 )
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option(
+    "--folds",
+    type=click.IntRange(2),
+    default=None,
+    help="For few samples: each of so many parts is judged by a file trained on the others; what ships is trained on "
+    "all. [default: a fifth of the samples is held back]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 1),
     default=1,
@@ -189,6 +196,11 @@ def _prepare(data, out, asked):
         stream=asked["stream"],
         front_end=asked["front_end"],
     )
+    if asked["folds"] and "num_groups" in dataset.preprocessing:
+        raise UserError(
+            f"--folds cuts by sample. Received: --folds {asked['folds']}, and data with groups, none of which may be on "
+            "both sides. Leave --folds away: groups are held back as a whole."
+        )
     fit_arguments = _fit_arguments(dataset, asked)
     import_tensorflow()
     space = augmented(open_space(asked["space"], dataset), asked["augments"], asked["space"])
@@ -199,7 +211,7 @@ def _prepare(data, out, asked):
     switches = ("stop_hopeless", "inherit_weights", "train_share", "warm_start", "zero_cost")
     tuner = HardwareTuner(
         space,
-        objectives=objectives or _usual_objectives(space, dataset),
+        objectives=objectives or _usual_objectives(space, dataset, asked["folds"]),
         limits=limits,
         device=asked["devices"],
         meter=meters,
@@ -224,16 +236,17 @@ def _prepare(data, out, asked):
     return tuner, dataset, fit_arguments
 
 
-def _usual_objectives(space, dataset):
+def _usual_objectives(space, dataset, folds):
     from hwkeras.build import as_hypermodel
     from hwkeras.search import goals
 
-    num_validation = len(dataset.x_valid)
+    num_validation = len(dataset.x_valid) + (len(dataset.x_train) if folds else 0)
     usual = goals.usual_objectives(as_hypermodel(space), num_validation)
     if "log_loss" in usual:
         click.echo(
             f"Note: {num_validation} samples validate: log_loss is the objective, as many files will have the same "
-            "accuracy of them. (Of --objective accuracy the smallest of those is called best.)",
+            "accuracy of them. (Of --objective accuracy the smallest of those is called best.) With --folds 5 all "
+            "samples train and validate.",
             err=True,
         )
     return usual
@@ -247,6 +260,7 @@ def _fit_arguments(dataset, asked):
         "epochs": asked["epochs"] or _default_epochs(len(dataset.x_train), asked),
         "batch_size": asked["batch_size"],
         **({} if weights is None else {"class_weight": weights}),
+        **({} if asked["folds"] is None else {"validation_folds": asked["folds"]}),
     }
 
 

@@ -104,6 +104,7 @@ def make_dataset(
     prepared, facts = reading.fit(train[0], x, indices[0])
     (x_train, y_train), (x_valid, y_valid) = ((prepared(x[part]), y[part]) for part in indices)
     x_test, y_test = _test_part(test, x.shape[1:], classes, reading, prepared)
+    facts = facts if groups is None else {**facts, "num_groups": len(np.unique(groups))}
     told = with_duplicates_told(facts, notes, reading.noun, x_train, x_valid, x_test)
     return assembled(name, (x_train, y_train), (x_valid, y_valid), (x_test, y_test), classes, task, told)
 

@@ -26,6 +26,7 @@ def settings_of(tuner, data, devices, data_facts):
         "oracle": type(tuner.oracle).__name__,
         "seed": tuner.seed,
         "epochs": data.num_epochs,
+        "validation_folds": data.num_folds,
         "compression": tuner.compression.to_json(),
         "economy": tuner.economy.to_json(),
         # A search that goes on has nothing to prune: it was done when it began.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -18,6 +19,9 @@ from hwkeras.data.stored import StoredArray
 from hwkeras.data.stored import is_stored
 from hwkeras.data.stored import places_held
 from hwkeras.errors import DataError
+from hwkeras.search.folds import arguments_of_fold
+from hwkeras.search.folds import fold_indices
+from hwkeras.search.folds import together
 from hwkeras.search.streams import Generated
 from hwkeras.search.streams import as_stream
 from hwkeras.search.streams import first_samples
@@ -46,6 +50,8 @@ class TrainingData:
         fingerprint: str, sha256 of all data given, whatever share of them is trained on; of training data in batches as
             `streams.identity_of` says.
         seed: int, of what is drawn. Defaults to `0`.
+        num_folds: int, into which the samples are cut, each to be judged by a network that was trained on the others:
+            then `x_valid` are the training samples. Defaults to `None`, for validation data of their own.
     """
 
     x: object
@@ -55,6 +61,7 @@ class TrainingData:
     fit_kwargs: dict
     fingerprint: str
     seed: int = 0
+    num_folds: int | None = None
 
     @property
     def num_epochs(self):
@@ -73,7 +80,8 @@ class TrainingData:
 
         Args:
             args: tuple of positional arguments, as of `model.fit`.
-            kwargs: dict of keyword arguments; a `class_weight` of `"balanced"` is counted on the training part.
+            kwargs: dict of keyword arguments; a `class_weight` of `"balanced"` is counted on the training part. Beside
+                them `validation_folds`: int, 2 or more (see `TrainingData`); validation data are then as others.
             seed: int, of the split made when no validation data is given, and of the share. Defaults to `0`.
             train_share: float in (0, 1], the share of the training data to train on: the same samples for the same
                 seed, of each class its share, at least one sample. Defaults to `1.0`.
@@ -84,9 +92,11 @@ class TrainingData:
 
         Raises:
             DataError: no training data; no validation data where none can be split off; arrays of different length; a
-                share of something else than arrays; batches of another form, or without an end.
+                share, or folds, of something else than arrays; batches of another form, or without an end.
+            UserError: fewer folds than 2 or more than samples, or of a share.
         """
         kwargs = dict(zip(_FIT_ARGUMENTS, args, strict=False)) | kwargs
+        num_folds = kwargs.pop("validation_folds", None)
         x, y = _opened(kwargs.pop("x", None)), kwargs.pop("y", None)
         if x is None:
             raise DataError("`search` needs training data as `model.fit` does: search(x, y, ...). Received: x=None.")
@@ -97,18 +107,43 @@ class TrainingData:
         _require_one_stored(x, y)
         if is_arrays(x) and y is not None and not isinstance(x, (list, dict)) and len(x) != len(y):
             raise DataError(f"x and y must have the same length. Received: {len(x)} inputs and {len(y)} labels.")
-        x, y = _with_validation(x, y, kwargs, seed)
+        if num_folds is None:
+            x, y = _with_validation(x, y, kwargs, seed)
+        else:
+            x, y = together(x, y, kwargs, num_folds, train_share)
         if kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = class_weights(kwargs["class_weight"], y)
         x_valid, y_valid, identity = _in_memory(kwargs, seed)
         who = _flat(x) if is_arrays(x) else [identity_of(x)]
-        print_of = fingerprint(*who, *_flat(y), *identity)
+        # Candidates that were judged on other folds cannot be compared.
+        print_of = fingerprint(*who, *_flat(y), *identity, *([] if num_folds is None else [np.array(num_folds)]))
         if train_share < 1:
             x, y = _shared_out(x, y, kwargs, train_share, seed)
         given = (x,) if y is None else (x, y)
         if isinstance(x, Generated):
             x = first_samples(x, num_steps=kwargs["steps_per_epoch"])[0][0]
-        return cls(x, x_valid, np.asarray(y_valid), given, kwargs, print_of, seed)
+        return cls(x, x_valid, np.asarray(y_valid), given, kwargs, print_of, seed, num_folds)
+
+    def folds(self):
+        """The data without a fold each.
+
+        Returns:
+            list of TrainingData, `num_folds` of them; the folds have classes in proportion where each has a sample for
+            every fold.
+        """
+        x, y = self.fit_args
+        return [
+            replace(
+                self,
+                x=x[chosen],
+                x_valid=x[held],
+                y_valid=y[held],
+                fit_args=(x[chosen], y[chosen]),
+                fit_kwargs=arguments_of_fold(self.fit_kwargs, x, y, chosen, held),
+                num_folds=None,
+            )
+            for chosen, held in fold_indices(y, self.num_folds, self.seed)
+        ]
 
     def for_training(self, seed=0, initial_epoch=0):
         """What `model.fit` is called with.

@@ -13,6 +13,7 @@ from hwkeras.convert.quality import require_targets
 from hwkeras.oracles.durable import DurableOracle
 from hwkeras.oracles.fidelity import architecture_hyperparameters
 from hwkeras.search.admission import Admission
+from hwkeras.search.cross_validation import CrossValidation
 from hwkeras.search.deployment import Deployer
 from hwkeras.search.devices import Elsewhere
 from hwkeras.search.hopeless import HopelessTrials
@@ -69,14 +70,16 @@ class TrialLife:
         deployer: `Deployer`.
         compressor: `TrialCompressor`.
         hopeless: `HopelessTrials`, or None where every trial is trained to its end. Defaults to `None`.
+        cross_validation: `CrossValidation`, or None where there are validation data. Defaults to `None`.
     """
 
-    def __init__(self, services, training, deployer, compressor, hopeless=None):
+    def __init__(self, services, training, deployer, compressor, hopeless=None, cross_validation=None):
         self._services = services
         self._training = training
         self._deployer = deployer
         self.compressor = compressor
         self._hopeless = hopeless
+        self._cross_validation = cross_validation
 
     @classmethod
     def of(cls, services, economy, compression, data, seed, on_lost):
@@ -95,7 +98,8 @@ class TrialLife:
 
         Raises:
             DataError: the labels do not suit the objectives.
-            UserError: objectives of classes and of numbers; recipes for data that stream.
+            UserError: objectives of classes and of numbers; recipes for data that stream; folds with what they do not
+                go together with.
         """
         its, objectives, limits = services, services.oracle.objectives, services.oracle.limits
         inheritance = Inheritance(its.hypermodel, its.weights, its.journal, its.oracle)
@@ -108,7 +112,11 @@ class TrialLife:
         costs = KnownCosts(its.hypermodel, its.naming, its.admission, its.journal, its.latencies, objectives, its.clock)
         hopeless = HopelessTrials(its.journal, its.outcome, costs, objectives, limits, data.num_epochs)
         compressor = TrialCompressor(compression, data, deployer, services, seed)
-        return cls(services, training, deployer, compressor, hopeless if economy.stop_hopeless else None)
+        folds = None
+        if data.num_folds is not None:
+            CrossValidation.check(its.oracle, economy, compression)
+            folds = CrossValidation(services, data, seed, on_lost, qualities)
+        return cls(services, training, deployer, compressor, hopeless if economy.stop_hopeless else None, folds)
 
     def live(self, trial):
         """Lives the life of a trial.
@@ -128,14 +136,20 @@ class TrialLife:
         its = self._services
         precisions = its.admission.precisions(hp, its.screen)
         watch = None if self._hopeless is None else self._hopeless.watch(hp, precisions)
+        judged, epochs_of_folds = {}, 0
+        if self._cross_validation is not None:
+            judged, epochs_of_folds = self._cross_validation.judge(trial, precisions)
+        # NOTE: after the folds, as it is its weights that are kept.
         model, metrics, num_epochs = self._training.train(trial, watch)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         who = its.naming.of_trial(trial)
         if watch is not None and watch.stopped is not None:
             return self._hopeless.note_stopped(who, hp, precisions, finite, watch.stopped)
         candidates = self._deployer.deploy(model, precisions, its.run.directory / f"trial_{trial.trial_id}", who)
-        candidates = [dataclasses.replace(c, metrics=finite | c.metrics) for c in candidates]
+        candidates = [
+            dataclasses.replace(c, metrics=finite | c.metrics | judged.get(c.precision, {})) for c in candidates
+        ]
         if watch is not None:
             self._hopeless.note_curve(trial.trial_id, watch)
         candidates, more_epochs = self.compressor.add_to(candidates, model, trial)
-        return its.outcome.deliver(trial.trial_id, candidates, num_epochs + more_epochs)
+        return its.outcome.deliver(trial.trial_id, candidates, epochs_of_folds + num_epochs + more_epochs)

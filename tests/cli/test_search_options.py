@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import numpy as np
+import pytest
 
 from hwkeras.cli.main import main
 
@@ -86,3 +87,22 @@ def test_few_samples_are_judged_by_how_sure_the_answers_are(tmp_path, capfd):
     assert main([*command, "--out", str(tmp_path / "own"), "--objective", "accuracy"]) == 0
     printed = capfd.readouterr()
     assert json.loads(printed.out)["objectives"] == ["accuracy"] and "log_loss" not in printed.err
+
+
+def test_folds_are_of_all_samples_and_not_of_groups(tmp_path, capfd):
+    x = np.random.default_rng(0).normal(size=(40, 16, 1)).astype("float32")
+    y = np.tile([0, 1], 20)
+    np.savez(tmp_path / "few.npz", x_train=x, y_train=y)
+    np.savez(tmp_path / "people.npz", x_train=x, y_train=y, groups=np.arange(40) // 8)
+    options = ["--space", "sequence", "--precision", "int8", "--device", "fake", "--folds", "2", "--json"]
+    options += ["--trials", "1", "--epochs", "1"]
+    assert main(["search", str(tmp_path / "few.npz"), *options, "--out", str(tmp_path / "run")]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["validation_folds"] == 2 and document["objectives"][0] == "accuracy"  # 40 samples tell it
+    assert document["best"]["metrics"]["accuracy"] * 40 == pytest.approx(
+        round(document["best"]["metrics"]["accuracy"] * 40)
+    )
+    assert main(["search", str(tmp_path / "people.npz"), *options, "--out", str(tmp_path / "none")]) == 2
+    said = "--folds cuts by sample. Received: --folds 2, and data with groups, none of which may be on both sides."
+    assert said in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "none").exists()
