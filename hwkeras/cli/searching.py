@@ -196,11 +196,6 @@ def _prepare(data, out, asked):
         stream=asked["stream"],
         front_end=asked["front_end"],
     )
-    if asked["folds"] and "num_groups" in dataset.preprocessing:
-        raise UserError(
-            f"--folds cuts by sample. Received: --folds {asked['folds']}, and data with groups, none of which may be on "
-            "both sides. Leave --folds away: groups are held back as a whole."
-        )
     fit_arguments = _fit_arguments(dataset, asked)
     import_tensorflow()
     space = augmented(open_space(asked["space"], dataset), asked["augments"], asked["space"])
@@ -255,6 +250,11 @@ def _usual_objectives(space, dataset, folds):
 def _fit_arguments(dataset, asked):
     from hwkeras.data import class_weights
 
+    if asked["folds"] and "num_groups" in dataset.preprocessing:
+        raise UserError(
+            f"--folds cuts by sample. Received: --folds {asked['folds']}, and data with groups, none of which may be "
+            "on both sides. Leave --folds away: groups are held back as a whole."
+        )
     weights = class_weights(asked["class_weight"], dataset.y_train)
     return {
         "epochs": asked["epochs"] or _default_epochs(len(dataset.x_train), asked),

@@ -170,6 +170,10 @@ class TrainingData:
         batches.epoch = initial_epoch
         return (batches,), kwargs | {"shuffle": False}
 
+    def one_sample(self):
+        """Returns tuple `(x, y)`, a batch of the first sample that candidates are scored on."""
+        return _taken(self.x_valid, slice(1)), self.y_valid[:1]
+
     def in_memory(self):
         """Training data for what takes arrays alone, such as the recipes of `hwkeras.compress`.
 
