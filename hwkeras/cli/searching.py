@@ -132,7 +132,7 @@ _SATISFIABILITY_SECONDS = 4.0
     type=click.IntRange(2),
     default=None,
     help="For few samples: each of so many parts is judged by a file trained on the others; what ships is trained on "
-    "all. [default: a fifth of the samples is held back]",
+    "all. Groups stay in one part. [default: a fifth of the samples is held back]",
 )
 @click.option(
     "--workers",
@@ -250,17 +250,15 @@ def _usual_objectives(space, dataset, folds):
 def _fit_arguments(dataset, asked):
     from hwkeras.data import class_weights
 
-    if asked["folds"] and "num_groups" in dataset.preprocessing:
-        raise UserError(
-            f"--folds cuts by sample. Received: --folds {asked['folds']}, and data with groups, none of which may be "
-            "on both sides. Leave --folds away: groups are held back as a whole."
-        )
+    folds = {} if asked["folds"] is None else {"validation_folds": asked["folds"]}
+    if folds and dataset.groups is not None:
+        folds["validation_groups"] = dataset.groups
     weights = class_weights(asked["class_weight"], dataset.y_train)
     return {
         "epochs": asked["epochs"] or _default_epochs(len(dataset.x_train), asked),
         "batch_size": asked["batch_size"],
         **({} if weights is None else {"class_weight": weights}),
-        **({} if asked["folds"] is None else {"validation_folds": asked["folds"]}),
+        **folds,
     }
 
 

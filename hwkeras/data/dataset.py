@@ -42,6 +42,8 @@ class Dataset:
             `"deviation"` of each channel; for tables `"encoder"`, for recommendations `"ids"`. A device must do the
             same. What a person should know is the list of str `"notes"`, where there is any.
         task: str, `"classification"` or `"regression"`. Defaults to `"classification"`.
+        groups: array of shape (num_train + num_valid,), whom each sample is of, those to train on first. Defaults to
+            `None`, unknown.
     """
 
     x_train: np.ndarray = field(repr=False)
@@ -56,6 +58,7 @@ class Dataset:
     fingerprint: str
     preprocessing: Mapping
     task: str = CLASSIFICATION
+    groups: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def input_shape(self):
@@ -104,12 +107,12 @@ def make_dataset(
     prepared, facts = reading.fit(train[0], x, indices[0])
     (x_train, y_train), (x_valid, y_valid) = ((prepared(x[part]), y[part]) for part in indices)
     x_test, y_test = _test_part(test, x.shape[1:], classes, reading, prepared)
-    facts = facts if groups is None else {**facts, "num_groups": len(np.unique(groups))}
     told = with_duplicates_told(facts, notes, reading.noun, x_train, x_valid, x_test)
-    return assembled(name, (x_train, y_train), (x_valid, y_valid), (x_test, y_test), classes, task, told)
+    kept = None if groups is None else np.asarray(groups)[np.concatenate(indices)]
+    return assembled(name, (x_train, y_train), (x_valid, y_valid), (x_test, y_test), classes, task, told, kept)
 
 
-def assembled(name, train, valid, test, classes, task, told):
+def assembled(name, train, valid, test, classes, task, told, groups=None):
     """A data set of its prepared parts.
 
     Args:
@@ -120,6 +123,7 @@ def assembled(name, train, valid, test, classes, task, told):
         classes: as `classes_of` makes them.
         task: str, `"classification"` or `"regression"`.
         told: dict, of `with_duplicates_told`.
+        groups: array, see `Dataset`. Defaults to `None`.
 
     Returns:
         Dataset, with its fingerprint, and with a note on uneven classes where they are.
@@ -134,6 +138,7 @@ def assembled(name, train, valid, test, classes, task, told):
         fingerprint=fingerprint(*train, *valid, *test),
         preprocessing=_with_imbalance_told(told, train[1], classes.names),
         task=task,
+        groups=groups,
     )
 
 

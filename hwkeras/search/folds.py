@@ -53,28 +53,70 @@ def together(x, y, kwargs, num_folds, train_share):
     return x, y
 
 
-def fold_indices(y, num_folds, seed):
+def checked_groups(groups, num_folds, y):
+    """Makes sure that groups can be put into folds.
+
+    Args:
+        groups: array, or None.
+        num_folds: int, or None.
+        y: array of the labels of all samples.
+
+    Returns:
+        np.ndarray, or None.
+
+    Raises:
+        UserError: groups without folds, or fewer groups than folds.
+        DataError: not one group for each sample.
+    """
+    if groups is None:
+        return None
+    if num_folds is None:
+        raise UserError(
+            "`validation_groups` says what stays in one fold. Received: validation_groups, and validation_folds=None. "
+            "Pass validation_folds=5."
+        )
+    groups = np.asarray(groups)
+    if groups.shape != (len(y),):
+        raise DataError(
+            f"There must be a group for each sample, validation data last. Received: groups of shape {groups.shape}, "
+            f"{len(y)} samples."
+        )
+    num_groups = len(np.unique(groups))
+    if num_groups < num_folds:
+        raise UserError(
+            f"A fold holds a group at least. Received: validation_folds={num_folds}, {num_groups} groups. Pass "
+            f"validation_folds={max(2, num_groups)} or fewer."
+        )
+    return groups
+
+
+def fold_indices(y, num_folds, seed, groups=None):
     """Cuts samples into folds.
 
     Args:
         y: array of labels of shape (n,), (n, 1) or one-hot, or of numbers.
         num_folds: int, from 2 to n.
         seed: int.
+        groups: array of shape (n,), whom each sample is of: all of a group are in one fold. Defaults to `None`.
 
     Returns:
         list of tuples of two ascending int arrays: the samples to train on, and those of the fold. Each sample is in
-        one fold; classes are in proportion where each has a sample for every fold.
+        one fold; classes are in proportion where each has a sample for every fold, and as far as groups let them.
     """
     from sklearn.model_selection import KFold
+    from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.model_selection import StratifiedKFold
 
     try:
         classes = class_indices(y)
         is_even = np.unique(classes, return_counts=True)[1].min() >= num_folds
     except DataError:  # Numbers to predict: there are no classes to keep in proportion.
-        classes, is_even = np.zeros(len(y)), False
+        classes, is_even = None, False
+    classes = classes if is_even else np.zeros(len(y), int)
     kind = StratifiedKFold if is_even else KFold
-    return list(kind(num_folds, shuffle=True, random_state=seed % 2**32).split(classes, classes))
+    if groups is not None:
+        kind = StratifiedGroupKFold
+    return list(kind(num_folds, shuffle=True, random_state=seed % 2**32).split(classes, classes, groups))
 
 
 def arguments_of_fold(kwargs, x, y, chosen, held):

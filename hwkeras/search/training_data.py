@@ -20,6 +20,7 @@ from hwkeras.data.stored import is_stored
 from hwkeras.data.stored import places_held
 from hwkeras.errors import DataError
 from hwkeras.search.folds import arguments_of_fold
+from hwkeras.search.folds import checked_groups
 from hwkeras.search.folds import fold_indices
 from hwkeras.search.folds import together
 from hwkeras.search.streams import Generated
@@ -52,6 +53,8 @@ class TrainingData:
         seed: int, of what is drawn. Defaults to `0`.
         num_folds: int, into which the samples are cut, each to be judged by a network that was trained on the others:
             then `x_valid` are the training samples. Defaults to `None`, for validation data of their own.
+        groups: array of shape (num_samples,), whom each sample is of: all of a group are in one fold. Defaults to
+            `None`, samples of their own.
     """
 
     x: object
@@ -62,6 +65,7 @@ class TrainingData:
     fingerprint: str
     seed: int = 0
     num_folds: int | None = None
+    groups: np.ndarray | None = None
 
     @property
     def num_epochs(self):
@@ -81,7 +85,8 @@ class TrainingData:
         Args:
             args: tuple of positional arguments, as of `model.fit`.
             kwargs: dict of keyword arguments; a `class_weight` of `"balanced"` is counted on the training part. Beside
-                them `validation_folds`: int, 2 or more (see `TrainingData`); validation data are then as others.
+                them `validation_folds`: int, 2 or more (see `TrainingData`); validation data are then as others; and
+                `validation_groups`: array, whom each sample is of, validation data last; a group is in one fold.
             seed: int, of the split made when no validation data is given, and of the share. Defaults to `0`.
             train_share: float in (0, 1], the share of the training data to train on: the same samples for the same
                 seed, of each class its share, at least one sample. Defaults to `1.0`.
@@ -93,10 +98,10 @@ class TrainingData:
         Raises:
             DataError: no training data; no validation data where none can be split off; arrays of different length; a
                 share, or folds, of something else than arrays; batches of another form, or without an end.
-            UserError: fewer folds than 2 or more than samples, or of a share.
+            UserError: fewer folds than 2 or more than samples or groups, or of a share; groups without folds.
         """
         kwargs = dict(zip(_FIT_ARGUMENTS, args, strict=False)) | kwargs
-        num_folds = kwargs.pop("validation_folds", None)
+        num_folds, groups = kwargs.pop("validation_folds", None), kwargs.pop("validation_groups", None)
         x, y = _opened(kwargs.pop("x", None)), kwargs.pop("y", None)
         if x is None:
             raise DataError("`search` needs training data as `model.fit` does: search(x, y, ...). Received: x=None.")
@@ -111,6 +116,7 @@ class TrainingData:
             x, y = _with_validation(x, y, kwargs, seed)
         else:
             x, y = together(x, y, kwargs, num_folds, train_share)
+        groups = checked_groups(groups, num_folds, y)
         if kwargs.get("class_weight") is not None:
             kwargs["class_weight"] = class_weights(kwargs["class_weight"], y)
         x_valid, y_valid, identity = _in_memory(kwargs, seed)
@@ -122,14 +128,13 @@ class TrainingData:
         given = (x,) if y is None else (x, y)
         if isinstance(x, Generated):
             x = first_samples(x, num_steps=kwargs["steps_per_epoch"])[0][0]
-        return cls(x, x_valid, np.asarray(y_valid), given, kwargs, print_of, seed, num_folds)
+        return cls(x, x_valid, np.asarray(y_valid), given, kwargs, print_of, seed, num_folds, groups)
 
     def folds(self):
         """The data without a fold each.
 
         Returns:
-            list of TrainingData, `num_folds` of them; the folds have classes in proportion where each has a sample for
-            every fold.
+            list of TrainingData, `num_folds` of them; see `folds.fold_indices`.
         """
         x, y = self.fit_args
         return [
@@ -141,8 +146,9 @@ class TrainingData:
                 fit_args=(x[chosen], y[chosen]),
                 fit_kwargs=arguments_of_fold(self.fit_kwargs, x, y, chosen, held),
                 num_folds=None,
+                groups=None,
             )
-            for chosen, held in fold_indices(y, self.num_folds, self.seed)
+            for chosen, held in fold_indices(y, self.num_folds, self.seed, self.groups)
         ]
 
     def for_training(self, seed=0, initial_epoch=0):

@@ -201,7 +201,8 @@ class HardwareTuner(kt.Tuner):
             **fit_kwargs: as for `model.fit`: `epochs`, `batch_size`, `callbacks`, `validation_data`, ... Without
                 validation data a fifth of the training data is split off, the same for the same seed. A `class_weight`
                 of `"balanced"` gives each class the same weight in all. `validation_folds=5`, for few samples: each is
-                judged by a file that was trained without it, and the file that ships is trained on all.
+                judged by a file that was trained without it, and the file that ships is trained on all. Those of a
+                group (`validation_groups`, an array) are in one fold.
 
         Raises:
             UserError: the data cannot be used, or the directory belongs to another data set.

@@ -81,7 +81,7 @@ def archive(name):
 
 
 SMALL = ("--space", "sequence", "--precision", "int8", "--batch-size", "8", "--epochs", "60", "--limit", "size=20KiB")
-SMALL = (*SMALL, "--folds", "5", "--objective", "log_loss", "--objective", "latency", "--objective", "size")
+SMALL += ("--folds", "5", "--objective", "log_loss", "--objective", "latency", "--objective", "size")
 TASKS = {
     "fsdd": Task(
         lambda: spoken(lambda known: known["take"] < 5),

@@ -31,6 +31,34 @@ def test_each_sample_is_in_one_fold(num_folds, seed, is_of_numbers):
             assert counts.max() - counts.min() <= 1
 
 
+@given(st.integers(2, 6), st.integers(0, 99), st.lists(st.integers(0, 5), min_size=34, max_size=34))
+def test_a_group_is_in_one_fold_and_no_fold_is_empty(num_folds, seed, others):
+    groups = np.array([*range(6), *others])
+    folds = fold_indices(Y, num_folds, seed, groups)
+    assert len(folds) == num_folds
+    np.testing.assert_array_equal(np.sort(np.concatenate([held for _, held in folds])), np.arange(40))
+    for chosen, held in folds:
+        assert len(held) and len(chosen)
+        assert not np.isin(groups[held], groups[chosen]).any()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        ({"validation_groups": Y}, UserError, r"Received: validation_groups, and validation_folds=None. Pass"),
+        (
+            {"validation_groups": Y, "validation_folds": 5},
+            UserError,
+            r"validation_folds=5, 4 groups. Pass .*=4 or fewer",
+        ),
+        ({"validation_groups": Y[:5], "validation_folds": 2}, DataError, r"groups of shape \(5,\), 40 samples"),
+    ],
+)
+def test_groups_that_cannot_be_put_into_folds(asked, error, said):
+    with pytest.raises(error, match=said):
+        TrainingData.from_fit_arguments((X, Y), asked)
+
+
 def test_the_folds_of_training_and_validation_data():
     data = TrainingData.from_fit_arguments(
         (X[:30], Y[:30]), {"validation_data": (X[30:], Y[30:]), "validation_folds": 5, "steps_per_epoch": 10}, seed=1
@@ -44,6 +72,8 @@ def test_the_folds_of_training_and_validation_data():
         assert fold.fit_kwargs["steps_per_epoch"] == 8
         np.testing.assert_array_equal(fold.fit_kwargs["validation_data"][0], fold.x_valid)
         assert not np.isin(fold.x[:, 0], fold.x_valid[:, 0]).any()
+    by_group = TrainingData.from_fit_arguments((X, Y), {"validation_folds": 4, "validation_groups": Y})
+    assert sorted(set(fold.y_valid).pop() for fold in by_group.folds()) == [0, 1, 2, 3]
     prints = {
         TrainingData.from_fit_arguments((X, Y), asked).fingerprint
         for asked in ({}, {"validation_folds": 4}, {"validation_folds": 5})
