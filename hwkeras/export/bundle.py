@@ -138,6 +138,7 @@ def _content(candidate, analysis, created, files, samples):
         "precision": candidate.precision,
         "device": candidate.device,
         "metrics": candidate.metrics,
+        "validation_folds": candidate.validation_folds,
         "limits": [{"metric": limit.metric, "bound": limit.bound, "text": str(limit)} for limit in candidate.limits],
         "measurement": measurement.to_json() if measurement is not None else None,
         "environment": measurement.environment if measurement is not None else None,

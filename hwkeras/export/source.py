@@ -35,6 +35,8 @@ class BundleSource:
         data_fingerprint: str, of the data set trained on (`data.fingerprint`). Defaults to `None`, not known.
         preprocessing: what was done to a raw sample before it reached the model, anything JSON can hold; the key
             `"tokenizer"` of a dict, the JSON of a `data.Tokenizer`, becomes a file of its own. Defaults to `None`.
+        validation_folds: int, where what `metrics` tell of the answers is cross-validated: the files judged were each
+            trained without a fold, and this one on all samples. Defaults to `None`: it is of this file.
         class_names: sequence of str, by class index. Defaults to `()`.
         limits: sequence of `Limit`, or of str such as `"latency=5ms"`. Defaults to `()`.
         device: str, where it was measured, as `measure.open_meter` reads it. Defaults to `"local"`.
@@ -57,6 +59,7 @@ class BundleSource:
     seed: int | None = None
     data_fingerprint: str | None = None
     preprocessing: Any = None
+    validation_folds: int | None = None
     class_names: tuple[str, ...] = ()
     limits: tuple[Limit | str, ...] = ()
     device: str = "local"

@@ -32,6 +32,7 @@ _SETTINGS = (
     ("Limits", "limits"),
     ("Device", "device"),
     ("Epochs per trial", "epochs"),
+    ("Validation folds", "validation_folds"),
     ("Trials", "trials"),
     ("Rejected before training", "rejected"),
     ("Pruned before the search", "pruned"),
@@ -86,6 +87,7 @@ def page_html(results, networks=None):
         profile=_profile_picture(results),
         is_estimated=is_estimated(results),
         settings=_settings(results),
+        num_folds=results.get("validation_folds"),
     )
 
 

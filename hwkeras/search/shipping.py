@@ -91,6 +91,7 @@ class Shipping:
             seed=settings["seed"],
             data_fingerprint=settings["data_fingerprint"],
             preprocessing=settings["data"]["preprocessing"],
+            validation_folds=settings.get("validation_folds"),
             class_names=settings["data"]["class_names"],
             limits=settings["limits"],
             device=settings["device"],

@@ -1,6 +1,7 @@
 """Few samples: judged by files that were trained without them, and shipped as a file that was trained on all."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import hwkeras as hw
 from hwkeras.convert import score
 from hwkeras.errors import DataError
 from hwkeras.errors import UserError
+from hwkeras.report.page import page_html
 from hwkeras.search.folds import fold_indices
 from hwkeras.search.training_data import TrainingData
 
@@ -138,6 +140,10 @@ def test_samples_are_judged_by_files_that_did_not_see_them(small_space, digits, 
     assert trial.metrics.get_best_value("epochs_trained") == 4 * 40
     tuner.export(tmp_path / "bundle")
     assert hw.export.verify(tmp_path / "bundle", remeasure=False).ok
+    manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    assert manifest["validation_folds"] == 3 and manifest["metrics"]["accuracy"] < 0.7
+    page = page_html(tuner.results())
+    assert "each trained without a part of the samples" in page and "on the validation data" not in page
 
 
 def test_what_can_be_told_is_told(small_space, digits, tmp_path):
