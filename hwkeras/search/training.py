@@ -8,7 +8,7 @@ import os
 import keras
 
 from hwkeras.build import reestimate_batch_statistics
-from hwkeras.build.training_variables import make_training_variables
+from hwkeras.build.training_graphs import let_graphs_go
 from hwkeras.data.stored import errors_of
 from hwkeras.oracles.fidelity import Fidelity
 from hwkeras.search.weights import UNUSABLE_WEIGHTS
@@ -54,7 +54,7 @@ class Training:
         hp = trial.hyperparameters
         with self._clock.stage("build"):
             model, initial_epoch = self._begun(trial)
-            make_training_variables(model, *self._data.one_sample())
+            let_graphs_go(model, *self._data.one_sample())
         args, kwargs = self._fit_arguments(trial, initial_epoch)
         kwargs["callbacks"] += [] if watch is None else [watch]
         with self._clock.stage("fit"), errors_of(self._data.fit_args[0]):
