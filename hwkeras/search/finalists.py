@@ -29,8 +29,9 @@ class Finalists:
     def measure_again(self, candidates):
         """Measures the contested candidates and journals what came of it.
 
-        Nothing is done for fewer than two, for latencies that are estimates, or for a set that was measured together
-        before.
+        New latencies may bring others into contest: those are measured with the ones before, until nobody contests the
+        front who was not measured with it. Nothing is done for fewer than two, for latencies that are estimates, or for
+        a set that was measured together before.
 
         Args:
             candidates: sequence of `Candidate`.
@@ -41,19 +42,28 @@ class Finalists:
         Raises:
             DeviceError: the device does not answer.
         """
-        chosen = selection.contested(candidates, self._objectives, self._limits)
-        if len(chosen) < 2 or self._is_known(chosen) or any(not _is_measured(candidate) for candidate in chosen):
-            return []
-        contents = [(self._run.directory / candidate.file).read_bytes() for candidate in chosen]
-        measurements = self._latencies.measure_to_ship(contents, [analyze(content) for content in contents])
-        again = [_with(candidate, m) for candidate, m in zip(chosen, measurements, strict=True)]
-        self._journal.write("remeasured", candidates=[candidate.to_json() for candidate in again])
-        return again
-
-    def _is_known(self, chosen):
+        known, again = {_who(candidate): candidate for candidate in candidates}, {}
         events = self._journal.read("remeasured")
         together = {(entry["trial"], entry["precision"]) for entry in events[-1]["candidates"]} if events else set()
-        return {(candidate.trial, candidate.precision) for candidate in chosen} <= together
+        while True:
+            chosen = selection.contested(list(known.values()), self._objectives, self._limits)
+            is_new = (len(chosen) > 1 or again) and not set(map(_who, chosen)) <= together
+            if not is_new or any(not _is_measured(candidate) for candidate in chosen):
+                return list(again.values())
+            # NOTE: from one round to the next the set grows, so this ends.
+            chosen += [known[who] for who in again if known[who] not in chosen]
+            measured = {_who(candidate): candidate for candidate in self._measured(chosen)}
+            self._journal.write("remeasured", candidates=[candidate.to_json() for candidate in measured.values()])
+            known, again, together = known | measured, again | measured, set(measured)
+
+    def _measured(self, candidates):
+        contents = [(self._run.directory / candidate.file).read_bytes() for candidate in candidates]
+        measurements = self._latencies.measure_to_ship(contents, [analyze(content) for content in contents])
+        return [_with(candidate, m) for candidate, m in zip(candidates, measurements, strict=True)]
+
+
+def _who(candidate):
+    return candidate.trial, candidate.precision
 
 
 def _is_measured(candidate):

@@ -11,10 +11,28 @@ import collections
 import json
 import time
 
+import keras
+
 import hwkeras as hw
 from hwkeras.convert import import_tensorflow
 from hwkeras.search.space_lint import lint_space
 from hwkeras.space import NAMED_NETWORKS
+
+FRONT_END = {"sample_rate": 8000, "frame": 256, "hop": 160, "low_hz": 60, "high_hz": 4000} | {
+    "mean": (-9.0,) * 20,
+    "deviation": (2.0,) * 20,
+}
+
+
+def backbone():
+    """A network of another task with branches that come together."""
+    inputs = x = keras.Input((16, 16, 3))
+    for filters in (8, 16, 16):
+        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation="relu")(x)
+        x = keras.layers.Add()([x, keras.layers.BatchNormalization()(x)])
+    outputs = keras.layers.Dense(3, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, outputs)
+
 
 SPACES = {
     "image": lambda: hw.spaces.Image((16, 16, 1), 4),
@@ -24,6 +42,12 @@ SPACES = {
     "layer_list": lambda: hw.SearchSpace((16, 16, 1), (4,)),
     "dict": lambda: hw.spaces.FromDict({"filters": [8, 16], "dense_units": [0, 32]}, (16, 16, 1), 4),
     "sequence": lambda: hw.spaces.Sequence((64, 6), 5),
+    "sequence_heads": lambda: hw.spaces.Sequence((16, 6), 5, heads=("gru", "lstm", "attention_pool")),
+    "audio": lambda: hw.spaces.Audio((32, 20, 1), 5, backbones=("2d", "1d")),
+    "audio_front_end": lambda: hw.spaces.Audio((4000,), 5, front_end=FRONT_END),
+    "audio_streaming": lambda: hw.spaces.Audio((32, 20, 1), 5, streaming=True),
+    "segmentation": lambda: hw.spaces.Segmentation((32, 32, 3), 4),
+    "transfer": lambda: hw.spaces.Transfer(backbone(), (16, 16, 3), 4),
     "text": lambda: hw.spaces.Text(24, 400, 2),
     "tabular": lambda: hw.spaces.Tabular((9,), 3),
     "tabular_regression": lambda: hw.spaces.Tabular((9,), 1),

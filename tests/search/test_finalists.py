@@ -91,3 +91,25 @@ def test_a_limit_is_kept_by_the_faster_of_two_visits(run, contents):
     limits = [Limit.parse(f"latency={bound:.6f}ms")]
     again = finalists(run, FakeDevice(seed=3), limits)[0].measure_again(pair)
     assert all(c.metrics["latency_ms"] <= bound for c in again)
+
+
+def test_who_contests_the_front_afterwards_is_measured_with_it(run, contents):
+    """The first was thought to be fast and is not: now another one may be better."""
+    from hwkeras.convert import convert_untrained
+    from hwkeras.testing import tiny_cnn
+
+    files = contents | convert_untrained(tiny_cnn(), ["float16"])
+    true_ms = {name: FakeDevice(seed=9).measure([content])[0].latency_ms for name, content in files.items()}
+    candidates = []
+    for name, accuracy, share in (("float32", 0.9, 0.25), ("int8", 0.8, 0.1), ("float16", 0.9, 0.5)):
+        thought = share * true_ms["float32"]
+        ends = {"latency_ms": thought, "low_ms": 0.99 * thought, "high_ms": 1.01 * thought}
+        candidates.append(candidate(run.directory, name, files[name], accuracy, **ends))
+    meter = CountingDevice()
+    asked, journal = finalists(run, meter)
+    again = asked.measure_again(candidates)
+    first, second = journal.read("remeasured")
+    assert [len(event["candidates"]) for event in (first, second)] == [2, 3]
+    assert "float16" not in {entry["precision"] for entry in first["candidates"]}
+    assert {c.precision: c for c in again} == {c.precision: c for c in map(Candidate.from_json, second["candidates"])}
+    assert asked.measure_again(again) == [] and meter.num_calls == 2
