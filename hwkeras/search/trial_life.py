@@ -98,8 +98,7 @@ class TrialLife:
 
         Raises:
             DataError: the labels do not suit the objectives.
-            UserError: objectives of classes and of numbers; recipes for data that stream; folds with what they do not
-                go together with.
+            UserError: objectives of classes and of numbers; recipes for data that stream.
         """
         its, objectives, limits = services, services.oracle.objectives, services.oracle.limits
         inheritance = Inheritance(its.hypermodel, its.weights, its.journal, its.oracle)
@@ -114,7 +113,6 @@ class TrialLife:
         compressor = TrialCompressor(compression, data, deployer, services, seed)
         folds = None
         if data.num_folds is not None:
-            CrossValidation.check(its.oracle, economy, compression)
             folds = CrossValidation(services, data, seed, on_lost, qualities)
         return cls(services, training, deployer, compressor, hopeless if economy.stop_hopeless else None, folds)
 

@@ -23,6 +23,7 @@ from hwkeras.search.admission import Admission
 from hwkeras.search.budget import Budget
 from hwkeras.search.compression import Compression
 from hwkeras.search.continuation import Continuation
+from hwkeras.search.cross_validation import CrossValidation
 from hwkeras.search.devices import Devices
 from hwkeras.search.economy import Economy
 from hwkeras.search.failures import MAX_FAILURES_IN_A_ROW
@@ -212,6 +213,8 @@ class HardwareTuner(kt.Tuner):
         epochs = agree_on_epochs(self.oracle, fit_kwargs.get("epochs"))
         fit_kwargs |= {} if epochs is None else {"epochs": epochs}
         data = TrainingData.from_fit_arguments(fit_args, fit_kwargs, self.seed, self.economy.train_share)
+        if data.num_folds is not None:
+            CrossValidation.check(self.oracle, self.economy, self.compression)
         self._budget.resume(self._journal.read("finished"), data.num_epochs)
         self.run.open(settings_of(self, data, self._devices, self._data_facts))
         self.run.save_check_samples(data.x_valid, data.y_valid)

@@ -120,6 +120,7 @@ def test_what_does_not_go_together(asked, said, small_space, digits, tmp_path):
     tuner = hw.HardwareTuner(small_space(), directory=tmp_path / "run", device="fake", **asked)
     with pytest.raises(UserError, match=f"is trained from the start, to its end, .* Received: {said}. Leave one out"):
         tuner.search(digits[0][:60], digits[1][:60], validation_folds=2, epochs=2)
+    assert not (tmp_path / "run" / "search.json").exists()
 
 
 def test_samples_are_judged_by_files_that_did_not_see_them(small_space, digits, tmp_path):
