@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from hwkeras.objectives import Objective
@@ -12,7 +14,7 @@ from hwkeras.oracles.coded_trials import CodedTrials
 from hwkeras.oracles.surrogate import FittedWeights
 from hwkeras.oracles.surrogate import MetricModel
 
-_NUM_MUTANTS, _NUM_RANDOM = 250, 250
+_NUM_MUTANTS, _NUM_RANDOM = 150, 150
 # Of ParEGO's scalarization: the weight of the sum beside that of the worst objective.
 _AUGMENTATION = 0.05
 _LEAST_LOSS = 1e-3
@@ -45,6 +47,7 @@ class BayesianOracle(HardwareOracle):
         self.num_initial = check_at_least("num_initial", num_initial, 2)
         self._coded = CodedTrials(self)
         self._fitted = FittedWeights()
+        self._ranked, self._ranked_at = None, None
 
     def propose(self, rng):
         """Proposes what is expected to improve most on the best trial, in the direction drawn for this proposal.
@@ -55,31 +58,41 @@ class BayesianOracle(HardwareOracle):
         Returns:
             dict of hyperparameter name to value.
         """
+        coded = self._coded
+        if self._ranked_at != coded.state:
+            self._ranked, self._ranked_at = deque(self._rank(rng)), coded.state
+        if not self._ranked:
+            return coded.encoding.decode(coded.encoding.draw(1, rng)[0])
+        return coded.take(self._next_within())
+
+    def _rank(self, rng):
+        """Candidates for the trial in hand, the most promising first; none while there is too little to go by."""
         coded, encoding = self._coded, self._coded.encoding
         observations = [each for each in self.observations() if np.isfinite(each.losses(self.objectives)).all()]
         if len(observations) < self.num_initial:
-            return encoding.decode(encoding.draw(1, rng)[0])
+            return encoding.draw(0, rng)
         codes = coded.of(observations)
         losses = self._joined(observations, rng.dirichlet(np.ones(len(self.objectives))))
         elite = codes[np.argsort(losses, kind="stable")[: max(_LEAST_ELITE, len(codes) // 5)]]
         mutants = encoding.mutate(elite[rng.integers(len(elite), size=_NUM_MUTANTS)], rng)
         pool = coded.untried(np.unique(np.concatenate([mutants, encoding.draw(_NUM_RANDOM, rng)]), axis=0))
         if not len(pool):
-            return encoding.decode(encoding.draw(1, rng)[0])
+            return pool
         model = MetricModel(encoding, self._modeled(), codes, losses, self._weights_of(observations, codes))
         gains = model.response.expected_improvement(*model.predict(pool), losses.min())
-        return coded.take(self._first_within(pool[np.argsort(-gains, kind="stable")]))
+        return pool[np.argsort(-gains, kind="stable")]
 
-    def _first_within(self, candidates):
-        """The first candidate that the screen would not turn down, of those that are worth asking for.
+    def _next_within(self):
+        """Takes the next candidate that the screen would not turn down off the ranked ones; the last asked for else.
 
         What lies outside is never trained, so the process would go on to hope for it, proposal after proposal.
         """
-        for row in candidates[: _NUM_ASKED if self.limits else 0]:
-            cost = self.cost(self._coded.encoding.decode(row))
+        for _ in range(min(_NUM_ASKED, len(self._ranked))):
+            row = self._ranked.popleft()
+            cost = self.cost(self._coded.encoding.decode(row)) if self.limits else {}
             if cost is not None and total_violation(self.limits, cost) <= 0:
-                return row
-        return candidates[0]
+                break
+        return row
 
     def _modeled(self):
         """What the joined losses are of: the objective where there is one, whose scale is known."""

@@ -31,6 +31,11 @@ class CodedTrials:
             self._encoding, self._space_size, self._codes = Encoding(self._oracle.hyperparameters), size, {}
         return self._encoding
 
+    @property
+    def state(self):
+        """tuple, another one as soon as a trial begins or ends."""
+        return len(self._oracle.trials), len(self._oracle.end_order)
+
     def of(self, observations):
         """The codes of some observations.
 
@@ -60,11 +65,10 @@ class CodedTrials:
         Returns:
             int array of the same width, in the same order.
         """
-        state = (len(self._oracle.trials), len(self._oracle.end_order))
-        if self._state != state:
+        if self._state != self.state:
             # NOTE: a proposal that was turned down is kept for its own trial only, so that a reloaded oracle, which
             # remembers none, does the same.
-            self._state, self._proposed = state, set()
+            self._state, self._proposed = self.state, set()
         known = {row.tobytes() for row in self.tried()} | self._proposed
         return pool[[row.tobytes() not in known for row in pool]]
 
