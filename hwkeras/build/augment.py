@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 
-def augment(x, y, values, rng, num_classes=None):
+def augment(x, y, values, rng, num_classes=None, standardization=None):
     """Changes the samples of a batch, each one in its own way.
 
     Mixing keeps the larger share for the sample at its own place (as MixMatch does, arXiv:1905.02249): the pairs are as
@@ -18,6 +20,8 @@ def augment(x, y, values, rng, num_classes=None):
         rng: np.random.Generator.
         num_classes: int where `y` are class numbers, which mixing makes float32 of shape (num_samples, num_classes).
             Defaults to `None`: targets are mixed as they are.
+        standardization: pair of float arrays of shape (channels,), the mean that was taken off each channel of `x` and
+            the deviation it was divided by, or None where the channels are as they were measured. Defaults to `None`.
 
     Returns:
         pair of arrays: `x` with its shape and type kept, and `y`, which is changed only by mixing: to float32 where it
@@ -27,8 +31,9 @@ def augment(x, y, values, rng, num_classes=None):
     if not active and not values.get("mixup"):
         return x, y
     changed = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+    changes = _CHANGES | {"rotate": partial(_rotated, standardization=standardization)}
     for name in active:
-        changed = _CHANGES[name](changed, values[name], rng)
+        changed = changes[name](changed, values[name], rng)
     if values.get("mixup"):
         changed, y = _mixed(changed, y, values["mixup"], rng, num_classes)
     return _as_type(changed, x.dtype), y
@@ -76,6 +81,19 @@ def _warped(x, share, rng):
     shares = (sources - steps).reshape(len(x), last + 1, *[1] * (x.ndim - 2)).astype(x.dtype)
     lower = _taken(x, steps, 1)
     return lower + shares * (_taken(x, steps + 1, 1) - lower)
+
+
+def _rotated(x, most, rng, standardization=None):
+    mean, deviation = (0.0, 1.0) if standardization is None else np.asarray(standardization).astype(x.dtype)
+    axes = rng.standard_normal((len(x), 3))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    angles = np.pi * rng.uniform(-most, most, size=(len(x), 1, 1))
+    # Rodrigues' formula: `across` is the cross product with the axis.
+    across = np.cross(np.eye(3), axes[:, None, :])
+    turns = np.eye(3) + np.sin(angles) * across + (1.0 - np.cos(angles)) * across @ across
+    # NOTE: space is turned, not what is left of it when each axis has its own zero and unit.
+    sensors = (x * deviation + mean).reshape(*x.shape[:2], -1, 3)
+    return ((sensors @ turns[:, None].astype(x.dtype)).reshape(x.shape) - mean) / deviation
 
 
 def _scaled(x, most, rng):
@@ -154,6 +172,7 @@ _CHANGES = {
     "flip": _flipped,
     "crop": _cropped,
     "time_warp": _warped,
+    "rotate": _rotated,
     "scale": _scaled,
     "noise": _noisy,
     "cutout": _cut_out,

@@ -19,7 +19,7 @@ from hwkeras.build.soft_labels import with_soft_labels
 from hwkeras.errors import UserError
 
 
-def fit_augmented(model, arguments, values, new_metrics):
+def fit_augmented(model, arguments, values, new_metrics, standardization=None):
     """Trains a model on augmented samples.
 
     Where `mixup` mixes labels that are class numbers, they are shares of the classes while it lasts, and so are those
@@ -31,6 +31,7 @@ def fit_augmented(model, arguments, values, new_metrics):
         arguments: dict of the arguments of `model.fit`.
         values: dict of `space.augmentation.Augmentation.read`.
         new_metrics: callable without arguments that returns the model's metrics, new ones, as for `model.compile`.
+        standardization: see `augment.augment`. Defaults to `None`.
 
     Returns:
         keras History.
@@ -41,16 +42,16 @@ def fit_augmented(model, arguments, values, new_metrics):
     rank = len(model.input_shape) - 1
     seed = int(keras.random.randint((), 0, 2**31 - 1))
     if "mixup" not in values or not takes_class_numbers(model.loss):
-        return model.fit(**augmented_arguments(arguments, values, rank, seed))
+        return model.fit(**augmented_arguments(arguments, values, rank, seed, None, standardization))
     num_classes = model.output_shape[-1]
-    arguments = augmented_arguments(arguments, values, rank, seed, num_classes)
+    arguments = augmented_arguments(arguments, values, rank, seed, num_classes, standardization)
     if arguments.get("validation_data") is not None:
         arguments["validation_data"] = with_soft_labels(arguments["validation_data"], num_classes)
     with soft_labels(model, new_metrics):
         return model.fit(**arguments)
 
 
-def augmented_arguments(arguments, values, rank, seed, num_classes=None):
+def augmented_arguments(arguments, values, rank, seed, num_classes=None, standardization=None):
     """Arguments that train on augmented batches.
 
     Weights of samples and classes go with the samples, see `augment.augment`.
@@ -61,6 +62,7 @@ def augmented_arguments(arguments, values, rank, seed, num_classes=None):
         rank: int, axes of an input, those of the batch not counted.
         seed: int, 0 or more.
         num_classes: int where labels are class numbers that `mixup` is to make shares of classes. Defaults to `None`.
+        standardization: see `augment.augment`. Defaults to `None`.
 
     Returns:
         dict of arguments.
@@ -68,7 +70,9 @@ def augmented_arguments(arguments, values, rank, seed, num_classes=None):
     Raises:
         UserError: several inputs.
     """
-    change = functools.partial(_change, values=values, rank=rank, num_classes=num_classes)
+    change = functools.partial(
+        _change, values=values, rank=rank, num_classes=num_classes, standardization=standardization
+    )
     x = arguments["x"]
     if is_batched(x):
         return arguments | {"x": change_batches(x, change, seed)}
@@ -93,11 +97,11 @@ def augmented_arguments(arguments, values, rank, seed, num_classes=None):
     return arguments | {"x": batches, "shuffle": False}
 
 
-def _change(x, y, rng, values, rank, num_classes):
+def _change(x, y, rng, values, rank, num_classes, standardization):
     # Keras too adds the single channel that is missing.
     shape = x.shape
     x = x[..., None] if x.ndim == rank else x
-    x, y = augment(x, y, values, rng, num_classes)
+    x, y = augment(x, y, values, rng, num_classes, standardization)
     return x.reshape(shape), y
 
 

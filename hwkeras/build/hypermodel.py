@@ -198,7 +198,9 @@ class HardwareHyperModel(keras_tuner.HyperModel):
             arguments["x"].epoch = arguments.get("initial_epoch") or 0  # they may have been another trial's
         self._suit_length(hp, model, arguments)
         values = self.training_values(hp)
-        return fit_augmented(model, arguments, values, self._metrics_of(model)) if values else model.fit(**arguments)
+        if not values:
+            return model.fit(**arguments)
+        return fit_augmented(model, arguments, values, self._metrics_of(model), self.augment.standardization)
 
     def _rate_share(self, hp):
         """The share of the usual learning rate that the networks of some values are trained with."""

@@ -6,13 +6,14 @@ from hwkeras.errors import UserError
 from hwkeras.space.augmentation import Augmentation
 
 
-def augmented(space, texts, name):
+def augmented(space, texts, name, preprocessing):
     """Adds augmentations to a space.
 
     Args:
         space: what `own_space.open_space` returned.
         texts: sequence of str, as for `Augmentation.parse`; none leaves the space as it is.
         name: str, what was asked for as `--space`.
+        preprocessing: dict, of the `Dataset`.
 
     Returns:
         what `HardwareTuner` takes.
@@ -31,5 +32,6 @@ def augmented(space, texts, name):
             "`--augment` is for spaces, which leave the training to the search. Received: "
             f"--augment {texts[0]} --space {name}. Leave it away, and augment in a `fit` of your own."
         )
-    hypermodel.augment = Augmentation.parse(texts)
+    known = [preprocessing.get(each) for each in ("mean", "deviation")]
+    hypermodel.augment = Augmentation.parse(texts, None if None in known else known)
     return hypermodel

@@ -124,7 +124,7 @@ _SATISFIABILITY_SECONDS = 4.0
     "augments",
     multiple=True,
     help="Change training samples, as a choice: NAME or NAME=V1,V2 of flip, crop, cutout, mixup, time_mask, "
-    "frequency_mask, time_warp, noise, scale; repeatable.",
+    "frequency_mask, time_warp, rotate, noise, scale; repeatable.",
 )
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option(
@@ -198,7 +198,7 @@ def _prepare(data, out, asked):
     )
     fit_arguments = _fit_arguments(dataset, asked)
     import_tensorflow()
-    space = augmented(open_space(asked["space"], dataset), asked["augments"], asked["space"])
+    space = augmented(open_space(asked["space"], dataset), asked["augments"], asked["space"], dataset.preprocessing)
 
     from hwkeras.search import Economy
     from hwkeras.search import HardwareTuner

@@ -25,6 +25,14 @@ def _number(most, is_most_allowed):
     return normalize
 
 
+def _mean_and_deviation(value):
+    mean, deviation = (tuple(float(number) for number in numbers) for numbers in value)
+    if len(mean) != len(deviation) or not all(number > 0 for number in deviation):
+        raise ValueError
+    return mean, deviation
+
+
+_STANDARDIZATION = Law("a mean and a deviation above 0 for each channel", _mean_and_deviation)
 _AMOUNT = Law("a number of 0 or more", _number(float("inf"), is_most_allowed=False))
 _UP_TO_HALF = Law("a share in [0, 0.5]", _number(0.5, is_most_allowed=True))
 _BELOW_HALF = Law("a share in [0, 0.5)", _number(0.5, is_most_allowed=False))
@@ -41,12 +49,18 @@ class _Kind:
         usual: the value beside "off" where nobody says another.
         ranks: tuple of int, axes of the inputs it is for: 3 of images and spectrograms, 2 of sequences.
         is_moving: bool, whether a pixel may become that of another place, or of another sample, too.
+        num_axes: int, channels come in groups of so many.
     """
 
     law: Law
     usual: object
     ranks: tuple = (2, 3)
     is_moving: bool = False
+    num_axes: int = 1
+
+    def suits(self, input_shape):
+        """Whether it is for inputs of a shape (tuple of int, without the batch)."""
+        return len(input_shape) in self.ranks and input_shape[-1] % self.num_axes == 0
 
 
 _KINDS = {
@@ -57,6 +71,7 @@ _KINDS = {
     "time_mask": _Kind(_BELOW_ONE, 0.2),
     "frequency_mask": _Kind(_BELOW_ONE, 0.2, (3,)),
     "time_warp": _Kind(_BELOW_HALF, 0.1, is_moving=True),
+    "rotate": _Kind(_UP_TO_ONE, 0.1, (2,), num_axes=3),
     "noise": _Kind(_AMOUNT, 0.1),
     "scale": _Kind(_AMOUNT, 0.1),
 }
@@ -80,6 +95,9 @@ class Augmentation:
       (time, bands, channels) or (steps, channels) (SpecAugment, Park et al., 10.21437/Interspeech.2019-2680).
     - `time_warp`: the most a moment is shifted along the time, as a share of it, everything before and after it
       stretched or squeezed (Park et al., too).
+    - `rotate`: the most a sequence is turned in space, about an axis of any direction, as a share of half a turn; its
+      channels are x, y and z of one sensor after another, such as an accelerometer's and a gyroscope's, and all are
+      turned alike, as if the device were worn another way (Um et al., 2017, 10.1145/3136755.3136817).
     - `noise`: standard deviation of Gaussian noise, in standard deviations of the sample's channel.
     - `scale`: each channel of a sample is multiplied by a factor between 1 / (1 + scale) and 1 + scale.
 
@@ -88,12 +106,17 @@ class Augmentation:
     Args:
         choices: mapping of name to value or tuple of values, such as `{"flip": (False, True), "mixup": 0.2}`; a single
             value is fixed and no hyperparameter. Kept as a tuple of (name, tuple of values).
+        standardization: pair of sequences of float, the mean that was taken off each channel and the deviation it was
+            divided by, which `rotate` must know; or None where the channels are as they were measured. Kept as two
+            tuples. Defaults to `None`.
 
     Raises:
-        UserError: an unknown name, or a value that breaks its law.
+        UserError: an unknown name, a value that breaks its law, or a mean and a deviation of different lengths or not
+            above 0.
     """
 
     choices: Mapping
+    standardization: tuple | None = None
     _menu: Menu = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -104,14 +127,17 @@ class Augmentation:
             )
         known = tuple((name, _kind(name).law.apply_all(name, values)) for name, values in self.choices.items())
         object.__setattr__(self, "choices", known)
+        if self.standardization is not None:
+            object.__setattr__(self, "standardization", _STANDARDIZATION.apply("standardization", self.standardization))
         object.__setattr__(self, "_menu", Menu(Choice(f"{_PREFIX}{name}", values) for name, values in known))
 
     @classmethod
-    def parse(cls, texts):
+    def parse(cls, texts, standardization=None):
         """Reads what is written on a command line.
 
         Args:
             texts: sequence of str, `"NAME"` for "off" and the usual value, or `"NAME=V1,V2"` for "off" and these.
+            standardization: see the class. Defaults to `None`.
 
         Returns:
             Augmentation.
@@ -125,7 +151,7 @@ class Augmentation:
             kind = _kind(name.strip())
             further = [_float(each, text) for each in values.split(",")] if equals else [kind.usual]
             choices.setdefault(name.strip(), [False]).extend(further)
-        return cls(choices)
+        return cls(choices, standardization)
 
     def require_shape(self, input_shape):
         """Makes sure that every one is for inputs of this form.
@@ -136,13 +162,17 @@ class Augmentation:
         Raises:
             UserError: one is not.
         """
-        rank = len(input_shape)
         for name, _ in self.choices:
-            if rank not in _KINDS[name].ranks:
-                able = ", ".join(each for each, kind in _KINDS.items() if rank in kind.ranks)
+            if not _KINDS[name].suits(input_shape):
+                able = ", ".join(each for each, kind in _KINDS.items() if kind.suits(input_shape))
                 raise UserError(
                     f"`augment` must suit the input. Received: {name!r} for inputs of shape {tuple(input_shape)}. "
                     + (f"For these there are {able}." if able else "There is none for these; leave it away.")
+                )
+            if name == "rotate" and self.standardization and len(self.standardization[0]) != input_shape[-1]:
+                raise UserError(
+                    "`standardization` must be that of every channel. Received: means of "
+                    f"{len(self.standardization[0])} channels for inputs of shape {tuple(input_shape)}."
                 )
 
     def require_places(self):

@@ -44,12 +44,13 @@ SEQUENCES = [
     {"time_warp": 0.1},
     {"noise": 0.1},
     {"scale": 0.1},
+    {"rotate": 0.1},
     {"scale": 0.1, "noise": 0.1, "time_warp": 0.1},
 ]
 
 
 def pictures():
-    """Training and test arrays, and a space of one network."""
+    """A space of one network, the standardization of its inputs, training and test arrays."""
     with np.load(DATA / "fashion_mnist_20k.npz") as known:
         x, y = known["x_train"], known["y_train"].astype(np.int64)
     x = (x.reshape(-1, 28, 28, 1) / 255).astype(np.float32)
@@ -59,7 +60,7 @@ def pictures():
     head = dict(heads="global_pool", dense_units=0, dropout_rates=0.0)
     space = hw.spaces.Image((28, 28, 1), 10, **one, **rest, **head)
     train, test = order[:NUM_TRAINING], order[NUM_TRAINING:]
-    return space, (x[train], y[train]), (x[test], y[test])
+    return space, None, (x[train], y[train]), (x[test], y[test])
 
 
 def sequences():
@@ -67,16 +68,17 @@ def sequences():
     with np.load(DATA / "watch_har.npz") as known:
         x, y = known["x"].astype(np.float32), known["y"].astype(np.int64)
         is_test = np.isin(known["subject"], np.unique(known["subject"])[::5])
-    x = (x - x[~is_test].mean(axis=(0, 1))) / x[~is_test].std(axis=(0, 1))
+    mean, deviation = x[~is_test].mean(axis=(0, 1)), x[~is_test].std(axis=(0, 1))
+    x = (x - mean) / deviation
     space = hw.spaces.Sequence(x.shape[1:], int(y.max()) + 1)
-    return space, (x[~is_test], y[~is_test]), (x[is_test], y[is_test])
+    return space, (mean, deviation), (x[~is_test], y[~is_test]), (x[is_test], y[is_test])
 
 
-def accuracy(space, values, train, test, epochs, seed):
+def accuracy(space, augment, train, test, epochs, seed):
     """Of one training; the network is the space's first."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    space.augment = Augmentation(values)
+    space.augment = augment
     hp = keras_tuner.HyperParameters()
     model = space.build(hp)
     space.fit(hp, model, *train, batch_size=64, epochs=epochs, verbose=0)
@@ -85,12 +87,14 @@ def accuracy(space, values, train, test, epochs, seed):
 
 
 def compare(title, data, augmentations, epochs, seeds):
-    space, train, test = data()
+    space, standardization, train, test = data()
     print(f"{title}: {len(train[0])} training samples, {len(test[0])} for the test, {epochs} epochs, {seeds} seeds")
     base = None
     for values in augmentations:
         began = time.perf_counter()
-        found = [accuracy(space, values, train, test, epochs, seed) for seed in range(seeds)]
+        found = [
+            accuracy(space, Augmentation(values, standardization), train, test, epochs, seed) for seed in range(seeds)
+        ]
         seconds = (time.perf_counter() - began) / seeds
         base = np.mean(found) if base is None else base
         name = ", ".join(f"{key} {value}" for key, value in values.items()) or "none"

@@ -102,7 +102,7 @@ TASKS = {
         "sequence",
         0.82,
         ("--space", "sequence", "--precision", "int8", "--limit", "size=20KiB", "--epochs", "25", "--batch-size", "32")
-        + ("--trials", "8"),
+        + ("--trials", "8", "--folds", "4", "--augment", "rotate", "--objective", "accuracy"),
     ),
     "magic_wand": Task(
         wands,

@@ -26,7 +26,8 @@ def batches(draw, rank=None):
     dtype = draw(st.sampled_from(["float32", "float64", "float16", "uint8", "int16"]))
     rng = np.random.default_rng(draw(seeds))
     x = rng.integers(0, 250, size=shape).astype(dtype)
-    return x, rng.integers(0, 4, size=len(x)), IMAGE | ANY if rank == 3 else dict(ANY, crop=0.25)
+    turned = {"rotate": 0.5} if shape[-1] == 3 else {}
+    return x, rng.integers(0, 4, size=len(x)), IMAGE | ANY if rank == 3 else dict(ANY, crop=0.25) | turned
 
 
 def images(num=50, height=12, width=10, channels=2):
@@ -196,6 +197,38 @@ def test_scale_is_one_factor_a_channel():
     assert factors.std(axis=(1, 2)).max() < 1e-5
     assert 1 / 1.5 - 1e-5 < factors.min() < 0.75 and 1.35 < factors.max() < 1.5 + 1e-5
     assert np.unique(factors[:, 0, 0].round(5)).size > 90
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(1, 3), st.floats(0.01, 1.0), seeds)
+def test_rotation_keeps_what_turning_a_device_keeps(steps, sensors, share, seed):
+    x = np.random.default_rng(seed).normal(size=(4, steps, 3 * sensors))
+    turned = changed(x, seed, rotate=share)
+    before, after = x.reshape(4, -1, 3), turned.reshape(4, -1, 3)
+    # Lengths, and the angles between all sensors at all times.
+    assert np.allclose(before @ before.swapaxes(1, 2), after @ after.swapaxes(1, 2))
+    # No mirror image: the vectors span the same volume, with its sign.
+    if steps * sensors >= 3:
+        assert np.allclose(np.linalg.det(before[:, :3]), np.linalg.det(after[:, :3]))
+
+
+def test_rotation_is_of_what_was_measured_whatever_was_done_to_it_since():
+    rng = np.random.default_rng(3)
+    measured = rng.normal(size=(5, 8, 6)) + [0.0, 1.0, 0.0, 3.0, 0.0, 0.0]
+    mean, deviation = measured.mean(axis=(0, 1)), rng.uniform(0.5, 2.0, size=6)
+    standardized = (measured - mean) / deviation
+    one, _ = augment(measured, None, {"rotate": 0.5}, np.random.default_rng(0))
+    other, _ = augment(standardized, None, {"rotate": 0.5}, np.random.default_rng(0), standardization=(mean, deviation))
+    assert np.allclose(other * deviation + mean, one) and not np.allclose(one, measured, atol=0.1)
+
+
+def test_rotation_turns_by_the_share_of_half_a_turn_at_most_and_each_sample_its_own_way():
+    x = np.tile(np.eye(3), (2000, 1, 1))  # what becomes of the axes is the matrix itself
+    turns = changed(x, rotate=0.25)
+    angles = np.degrees(np.arccos((np.trace(turns, axis1=1, axis2=2) - 1) / 2))
+    assert 43 < angles.max() < 45.001 and angles.mean() == pytest.approx(22.5, rel=0.05)
+    # About any axis: on average nothing but a shortening remains.
+    assert np.allclose(turns.mean(axis=0), np.eye(3) * turns.mean(axis=0)[0, 0], atol=0.03)
 
 
 def test_whole_numbers_stay_in_their_range():

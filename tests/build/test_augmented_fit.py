@@ -173,6 +173,28 @@ def test_a_channel_that_is_missing_is_added_for_as_long():
     assert x.shape == (20, 4, 4) and set(np.unique(x)) <= set(np.unique(X))
 
 
+def test_fit_turns_what_was_measured():
+    """Standardized samples that all lie on a sphere around what was zero before stay on it."""
+    seen = []
+
+    class Seeing(keras.layers.Layer):
+        def call(self, x):
+            tf.py_function(lambda values: seen.append(values.numpy()), [x], [])
+            return x
+
+    mean, deviation = np.array([1.0, -2.0, 0.5]), np.array([1.0, 2.0, 4.0])
+    measured = np.random.default_rng(0).normal(size=(16, 5, 3))
+    measured /= np.linalg.norm(measured, axis=-1, keepdims=True)
+    hypermodel = Sequence((5, 3), 4, augment=Augmentation({"rotate": 1.0}, (mean, deviation)))
+    model = keras.Sequential([keras.Input((5, 3)), Seeing(), keras.layers.Flatten(), keras.layers.Dense(4)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    x = ((measured - mean) / deviation).astype("float32")
+    hypermodel.fit(kt.HyperParameters(), model, x, np.zeros((16, 4)), batch_size=8, epochs=1, verbose=0)
+    taken = np.concatenate(seen[-2:]) * deviation + mean
+    assert np.allclose(np.linalg.norm(taken, axis=-1), 1.0, atol=1e-4)
+    assert not np.allclose(np.sort(taken, axis=None), np.sort(measured, axis=None), atol=0.01)
+
+
 @pytest.mark.parametrize("kind", ["batches", "stream"])
 def test_data_that_come_in_batches_are_augmented_too(kind):
     def of(x, y):

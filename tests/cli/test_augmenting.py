@@ -31,7 +31,7 @@ def test_a_search_takes_augmentations(tmp_path, capfd):
 def test_what_cannot_be_augmented_is_said_before_anything_is_written(tmp_path, capfd):
     (tmp_path / "own.py").write_text("def build(hp):\n    return None\n")
     for asked, said in (
-        (["--augment", "rotate"], "The augmentations are flip, crop, cutout, mixup, time_mask, frequency_mask"),
+        (["--augment", "turn"], "The augmentations are flip, crop, cutout, mixup, time_mask, frequency_mask"),
         (["--augment", "mixup=x"], "NAME=V1,V2 with numbers. Received: 'mixup=x'."),
         (["--augment", "crop=0.7"], "`crop` must be a share in [0, 0.5]. Received: crop=0.7."),
         (
@@ -50,7 +50,16 @@ def test_a_plain_space_is_augmented_too():
     from hwkeras.space import SequenceSpace
 
     plain = ImageSpace((8, 8, 1), 10)
-    assert augmented(plain, (), "image") is plain
-    assert augmented(plain, ("flip",), "image").augment == Augmentation({"flip": (False, True)})
+    assert augmented(plain, (), "image", {}) is plain
+    assert augmented(plain, ("flip",), "image", {}).augment == Augmentation({"flip": (False, True)})
     with pytest.raises(UserError, match=r"Received: 'flip' for inputs of shape \(32, 3\)"):
-        augmented(SequenceSpace((32, 3), 2), ("flip",), "sequence")
+        augmented(SequenceSpace((32, 3), 2), ("flip",), "sequence", {})
+
+
+def test_what_was_done_to_the_channels_is_known_to_a_rotation():
+    from hwkeras.space import SequenceSpace
+
+    known = {"mean": [0.0, 1.0, 0.0], "deviation": [1.0, 2.0, 1.0], "channel_axis_added": False}
+    hypermodel = augmented(SequenceSpace((32, 3), 2), ("rotate",), "sequence", known)
+    assert hypermodel.augment.standardization == ((0.0, 1.0, 0.0), (1.0, 2.0, 1.0))
+    assert augmented(SequenceSpace((32, 3), 2), ("rotate",), "sequence", {}).augment.standardization is None

@@ -16,10 +16,12 @@ EVERY = {
     "time_mask": (0, 0.99),
     "frequency_mask": (0, 0.25),
     "time_warp": (0, 0.49),
+    "rotate": (0, 1),
     "noise": (0, 0.1),
     "scale": (0, 2),
 }
-OF_SEQUENCES = ("crop", "mixup", "time_mask", "time_warp", "noise", "scale")
+OF_SEQUENCES = ("crop", "mixup", "time_mask", "time_warp", "rotate", "noise", "scale")
+OF_IMAGES = tuple(name for name in EVERY if name != "rotate")
 
 
 def values(**chosen):
@@ -61,7 +63,7 @@ def test_it_is_a_value():
 
 
 def test_images_and_spectrograms_take_all_and_sequences_some():
-    Augmentation(EVERY).require_shape((28, 28, 1))
+    Augmentation({name: EVERY[name] for name in OF_IMAGES}).require_shape((28, 28, 1))
     for name, chosen in EVERY.items():
         only = Augmentation({name: chosen})
         if name in OF_SEQUENCES:
@@ -72,6 +74,12 @@ def test_images_and_spectrograms_take_all_and_sequences_some():
                 only.require_shape((128, 6))
         with pytest.raises(UserError, match=rf"'{name}' for inputs of shape \(20,\). There is none for these; leave"):
             only.require_shape((20,))
+    with pytest.raises(
+        UserError, match=r"'rotate' for inputs of shape \(28, 28, 3\). For these there are flip, crop, "
+    ):
+        Augmentation({"rotate": 0.1}).require_shape((28, 28, 3))
+    with pytest.raises(UserError, match=r"'rotate' for inputs of shape \(128, 4\). For these there are crop, mixup, "):
+        Augmentation({"rotate": 0.1}).require_shape((128, 4))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +95,7 @@ def test_images_and_spectrograms_take_all_and_sequences_some():
         ("time_mask", 1.0, r"a share in \[0, 1\)"),
         ("frequency_mask", "half", r"a share in \[0, 1\)"),
         ("time_warp", 0.5, r"a share in \[0, 0.5\)"),
+        ("rotate", 1.1, r"a share in \[0, 1\]"),
         ("noise", -0.1, "a number of 0 or more"),
         ("scale", None, "a number of 0 or more"),
     ],
@@ -96,9 +105,27 @@ def test_each_value_keeps_its_law(name, wrong, law):
         Augmentation({name: (0, wrong)})
 
 
+def test_the_standardization_that_a_rotation_undoes_is_kept_and_checked():
+    augmentation = Augmentation({"rotate": 0.1}, standardization=[[0, 1, 2], [1, 2, 3]])
+    assert augmentation.standardization == ((0.0, 1.0, 2.0), (1.0, 2.0, 3.0))
+    assert augmentation == Augmentation({"rotate": 0.1}, augmentation.standardization)
+    assert augmentation != Augmentation({"rotate": 0.1})
+    assert Augmentation.parse(["rotate"], ([0], [1])).standardization == ((0.0,), (1.0,))
+    augmentation.require_shape((128, 3))
+    with pytest.raises(
+        UserError, match=r"that of every channel. Received: means of 3 channels for inputs of shape \(9, 6"
+    ):
+        augmentation.require_shape((9, 6))
+    for wrong in (([0], [0]), ([0, 0], [1]), 3, ([0],), (["a"], [1])):
+        with pytest.raises(
+            UserError, match="`standardization` must be a mean and a deviation above 0 for each channel"
+        ):
+            Augmentation({"rotate": 0.1}, standardization=wrong)
+
+
 def test_what_is_no_augmentation_is_said():
-    with pytest.raises(UserError, match=r"The augmentations are flip, crop, cutout, .*, scale. Received: 'rotate'"):
-        Augmentation({"rotate": 0.1})
+    with pytest.raises(UserError, match=r"The augmentations are flip, crop, cutout, .*, scale. Received: 'turn'"):
+        Augmentation({"turn": 0.1})
     with pytest.raises(UserError, match=r"`augment` is a dict of name to values. Received: augment='flip'. Pass for"):
         Augmentation("flip")
     with pytest.raises(UserError, match=r"must hold 'augment/flip'. Received: \[\]"):
