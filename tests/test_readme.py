@@ -19,7 +19,8 @@ def test_there_is_something_to_run():
     assert len(BLOCKS) == 3
     named = {shlex.split(command)[1] for command in COMMANDS}
     assert named == {
-        *("search", "verify", "bench", "profile", "analyze", "compress", "lint-space", "devices", "boards", "report"),
+        *("search", "verify", "bench", "profile", "analyze", "compress", "lint-space", "stream", "devices"),
+        *("boards", "report"),
     }
 
 

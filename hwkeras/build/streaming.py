@@ -75,14 +75,26 @@ class StreamingModel:
         Returns:
             list of float32 arrays, one an input, of shape (num_windows * num_steps, ...).
         """
-        steps = [step for window in x for step in self._steps_of(np.asarray(window, "float32"))]
+        steps = [step for window in x for step in self._steps_of(window)]
         return [np.concatenate(parts) for parts in zip(*steps, strict=True)]
+
+    def frames(self, window):
+        """The frames of a window as they go in, silence after the last ones where the window ends in between.
+
+        Args:
+            window: float array of shape (frames, bands, channels).
+
+        Yields:
+            float32 arrays of shape (1, num_frames, bands, channels).
+        """
+        window = np.pad(np.asarray(window, "float32"), ((0, -len(window) % self.num_frames), (0, 0), (0, 0)))
+        for start in range(0, len(window), self.num_frames):
+            yield window[None, start : start + self.num_frames]
 
     def _steps_of(self, window):
         states = self.begin()
-        window = np.pad(window, ((0, -len(window) % self.num_frames), (0, 0), (0, 0)))
-        for start in range(0, len(window), self.num_frames):
-            step = [window[None, start : start + self.num_frames], *states]
+        for frames in self.frames(window):
+            step = [frames, *states]
             yield step
             states = [np.asarray(state) for state in self.model(step, training=False)[1:]]
 

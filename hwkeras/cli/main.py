@@ -19,6 +19,7 @@ from hwkeras.cli.output import show_warning
 from hwkeras.cli.profiles import boards
 from hwkeras.cli.profiling import profile
 from hwkeras.cli.searching import search
+from hwkeras.cli.streaming import stream
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +28,7 @@ def hwkeras():
     """Find the Keras models worth shipping on a device, measured on the .tflite files that ship."""
 
 
-for _command in (search, compress, bench, analyze, profile, devices, boards, lint_space, verify, report):
+for _command in (search, compress, bench, analyze, profile, devices, boards, lint_space, verify, stream, report):
     hwkeras.add_command(_command)
 
 

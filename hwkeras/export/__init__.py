@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "read_manifest": "hwkeras.export.manifest",
         "verify": "hwkeras.export.verification",
         "write_bundle": "hwkeras.export.bundle",
+        "write_streaming": "hwkeras.export.streaming",
     },
 )

@@ -50,9 +50,8 @@ def heard(streaming, window, run=None):
     """The answer after a whole window, from silence."""
     run = run or (lambda step: [np.asarray(tensor) for tensor in streaming.model(step, training=False)])
     states = streaming.begin()
-    window = np.pad(window, ((0, -len(window) % streaming.num_frames), (0, 0), (0, 0)))
-    for start in range(0, len(window), streaming.num_frames):
-        answer, *states = run([window[None, start : start + streaming.num_frames], *states])
+    for frames in streaming.frames(window):
+        answer, *states = run([frames, *states])
     return answer
 
 
