@@ -68,18 +68,22 @@ class BayesianOracle(HardwareOracle):
     def _rank(self, rng):
         """Candidates for the trial in hand, the most promising first; none while there is too little to go by."""
         coded, encoding = self._coded, self._coded.encoding
-        observations = [each for each in self.observations() if np.isfinite(each.losses(self.objectives)).all()]
-        if len(observations) < self.num_initial:
+        known = self.observations()
+        losses = self.losses(known)
+        able = np.isfinite(losses).all(axis=1)
+        if np.count_nonzero(able) < self.num_initial:
             return encoding.draw(0, rng)
-        codes = coded.of(observations)
-        losses = self._joined(observations, rng.dirichlet(np.ones(len(self.objectives))))
-        elite = codes[np.argsort(losses, kind="stable")[: max(_LEAST_ELITE, len(codes) // 5)]]
+        observations = [each for each, is_able in zip(known, able, strict=True) if is_able]
+        codes, losses = coded.of(observations), losses[able]
+        outside = np.array([each.violation > 0 for each in observations])
+        joined = _joined(losses, outside, rng.dirichlet(np.ones(len(self.objectives))))
+        elite = codes[np.argsort(joined, kind="stable")[: max(_LEAST_ELITE, len(codes) // 5)]]
         mutants = encoding.mutate(elite[rng.integers(len(elite), size=_NUM_MUTANTS)], rng)
         pool = coded.untried(np.unique(np.concatenate([mutants, encoding.draw(_NUM_RANDOM, rng)]), axis=0))
         if not len(pool):
             return pool
-        model = MetricModel(encoding, self._modeled(), codes, losses, self._weights_of(observations, codes))
-        gains = model.response.expected_improvement(*model.predict(pool), losses.min())
+        model = MetricModel(encoding, self._modeled(), codes, joined, self._weights_of(losses, outside, codes))
+        gains = model.response.expected_improvement(*model.predict(pool), joined.min())
         return pool[np.argsort(-gains, kind="stable")]
 
     def _next_within(self):
@@ -98,27 +102,26 @@ class BayesianOracle(HardwareOracle):
         """What the joined losses are of: the objective where there is one, whose scale is known."""
         return self.objectives[0] if len(self.objectives) == 1 else _LOSS
 
-    def _weights_of(self, observations, codes):
+    def _weights_of(self, losses, outside, codes):
         """The weights of the process, as `MetricModel` asks for them: those that suit the sum with equal weights."""
         equal = np.full(len(self.objectives), 1.0 / len(self.objectives))
 
         def fit(number):
-            losses = self._joined(observations[:number], equal)
+            joined = _joined(losses[:number], outside[:number], equal)
             encoding, objective = self._coded.encoding, self._modeled()
-            return MetricModel(encoding, objective, codes[:number], losses, FittedWeights()).hyperparameters
+            return MetricModel(encoding, objective, codes[:number], joined, FittedWeights()).hyperparameters
 
         # NOTE: `fit` and not the one that is given, which knows only the sum of this proposal: what is kept must follow
         # from the observations alone.
         return lambda metric, number, _: self._fitted(metric, number, fit)
 
-    def _joined(self, observations, weights):
-        """One loss for each trial; above 0 for a sum, so that it is modeled by its logarithm."""
-        losses = self.losses(observations)
-        outside = np.array([each.violation > 0 for each in observations])
-        if losses.shape[1] == 1:
-            joined = losses[:, 0]
-        else:
-            low, high = losses.min(axis=0), losses.max(axis=0)
-            scaled = (losses - low) / np.where(high > low, high - low, 1.0) * weights
-            joined = scaled.max(axis=1) + _AUGMENTATION * scaled.sum(axis=1) + _LEAST_LOSS
-        return np.where(outside, joined.max(), joined)
+
+def _joined(losses, outside, weights):
+    """One loss for each trial; above 0 for a sum, so that it is modeled by its logarithm."""
+    if losses.shape[1] == 1:
+        joined = losses[:, 0]
+    else:
+        low, high = losses.min(axis=0), losses.max(axis=0)
+        scaled = (losses - low) / np.where(high > low, high - low, 1.0) * weights
+        joined = scaled.max(axis=1) + _AUGMENTATION * scaled.sum(axis=1) + _LEAST_LOSS
+    return np.where(outside, joined.max(), joined)
