@@ -118,7 +118,8 @@ TASKS = {
         lambda: archive("fashion_mnist_20k.npz"),
         "image",
         0.905,
-        ("--precision", "int8", "--limit", "size=100KiB", "--minutes", "23", "--epochs", "10", "--trials", "12"),
+        ("--space", "resnet8", "--precision", "int8", "--limit", "size=100KiB", "--minutes", "23", "--epochs", "18")
+        + ("--trials", "8", "--augment", "flip", "--objective", "accuracy"),
     ),
 }
 
