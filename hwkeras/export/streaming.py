@@ -18,6 +18,7 @@ from hwkeras.convert.quality import judge
 from hwkeras.errors import UserError
 from hwkeras.export.bundle import KERAS_NAME
 from hwkeras.export.details import tensor_details
+from hwkeras.export.integrity import check_files
 from hwkeras.export.manifest import read_manifest
 from hwkeras.export.samples import SAMPLES_NAME
 from hwkeras.export.samples import Samples
@@ -45,8 +46,8 @@ def write_streaming(bundle, directory):
         dict, what `streaming.json` holds.
 
     Raises:
-        UserError: no such bundle, another network, a recipe's file, whose weights the bundle's model does not have, or
-            something is there already.
+        UserError: no such bundle, a damaged one, another network, a recipe's file, whose weights the bundle's model
+            does not have, or something is there already.
         ConversionError: the file disagrees with the network.
     """
     directory = pathlib.Path(directory)
@@ -105,7 +106,7 @@ def _streaming(bundle):
 
 
 def _model(bundle, manifest):
-    """The trained network of a bundle that has all that is needed."""
+    """The trained network of a bundle that has all that is needed, undamaged."""
     missing = [name for name in (KERAS_NAME, SAMPLES_NAME) if name not in manifest["files"]]
     missing += [] if manifest.get("architecture") else ["an architecture"]
     if missing:
@@ -115,6 +116,13 @@ def _model(bundle, manifest):
             f"A file of one of the precisions {', '.join(PRECISIONS)} streams. Received: {bundle}, of "
             f"{manifest['precision']!r}, whose weights were compressed after the search. Pass another bundle."
         )
+    # NOTE: the file that Keras reads is proved to be the one that was written, and a damaged one is told in one line.
+    for check in check_files(bundle, manifest):
+        if not check.ok:
+            raise UserError(
+                f"The files of a bundle that streams are as they were written. Received: {bundle}, {check.name} "
+                f"{check.message}. Copy the bundle again, or write it anew."
+            )
     import_tensorflow()
     import keras
 

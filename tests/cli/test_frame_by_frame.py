@@ -111,3 +111,20 @@ def test_what_does_not_stream_is_said(bundle, tmp_path, capfd, change, said):
     assert main(["stream", str(copy)]) == 2
     assert re.search(said, " ".join(capfd.readouterr().err.split()))
     assert not (tmp_path / "copy-streaming").exists()
+
+
+def test_a_damaged_bundle_is_told_in_one_line(bundle, tmp_path, capfd):
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    content = (copy / "model.keras").read_bytes()
+    for damage, said in (
+        (lambda: (copy / "model.keras").write_bytes(content[:-9]), "file model.keras changed: "),
+        (lambda: (copy / "model.keras").unlink(), "file model.keras missing. Copy the bundle again"),
+    ):
+        damage()
+        assert main(["stream", str(copy)]) == 2
+        lines = capfd.readouterr().err.strip().splitlines()
+        assert len(lines) == 1 and said in lines[0]
+    assert main(["stream", str(tmp_path / "nothing")]) == 2
+    assert "A bundle is a directory with a manifest.json" in capfd.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
