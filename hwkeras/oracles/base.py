@@ -20,6 +20,7 @@ from hwkeras.oracles.ledger import Results
 from hwkeras.oracles.ledger import Tried
 from hwkeras.oracles.observation import best_step
 from hwkeras.oracles.observation import metrics_of
+from hwkeras.oracles.one_thread import ONE_THREAD
 from hwkeras.oracles.screening import Screening
 from hwkeras.oracles.space_copy import space_with
 from hwkeras.oracles.stopping import StopReason
@@ -219,7 +220,8 @@ class HardwareOracle(DurableOracle):
         """
         self.stop_reason = None
         try:
-            values = self._find()
+            with ONE_THREAD:
+                values = self._find()
         except Exception as error:  # Raised here, it would leave keras-tuner's lock held for ever.
             self.stop_reason = StopReason("error", f"{type(error).__name__}: {error}", error)
             values = None

@@ -79,7 +79,7 @@ class BayesianOracle(HardwareOracle):
         joined = _joined(losses, outside, rng.dirichlet(np.ones(len(self.objectives))))
         elite = codes[np.argsort(joined, kind="stable")[: max(_LEAST_ELITE, len(codes) // 5)]]
         mutants = encoding.mutate(elite[rng.integers(len(elite), size=_NUM_MUTANTS)], rng)
-        pool = coded.untried(np.unique(np.concatenate([mutants, encoding.draw(_NUM_RANDOM, rng)]), axis=0))
+        pool = coded.untried(np.concatenate([mutants, encoding.draw(_NUM_RANDOM, rng)]))
         if not len(pool):
             return pool
         model = MetricModel(encoding, self._modeled(), codes, joined, self._weights_of(losses, outside, codes))

@@ -57,7 +57,7 @@ class CodedTrials:
         return np.array(rows, dtype=np.int16).reshape(len(rows), self.encoding.num_genes)
 
     def untried(self, pool):
-        """Those that were neither tried nor proposed for the trial in hand.
+        """Those that were neither tried nor proposed for the trial in hand, each once.
 
         Args:
             pool: int array of shape (num_candidates, num_genes).
@@ -70,7 +70,12 @@ class CodedTrials:
             # remembers none, does the same.
             self._state, self._proposed = self.state, set()
         known = {row.tobytes() for row in self.tried()} | self._proposed
-        return pool[[row.tobytes() not in known for row in pool]]
+        kept = []
+        for place, key in enumerate(map(np.ndarray.tobytes, pool)):
+            if key not in known:
+                known.add(key)
+                kept.append(place)
+        return pool[kept]
 
     def take(self, chosen):
         """Takes a candidate off what is to be had, and decodes it.

@@ -37,6 +37,8 @@ class Encoding:
             [other for other in range(index) if self._genes[other].name == gene.name]
             for index, gene in enumerate(self._genes)
         ]
+        # Those that another one may strike out.
+        self._dependent = [index for index in range(len(self._genes)) if self._conditions[index] or self._twins[index]]
         self.num_genes = len(self._genes)
         self._num_options = np.array([len(options) for options in self._options], dtype=int)
         self._is_ordered = np.array([_is_ordered(gene) and len(o) > 2 for gene, o in self._pairs()], dtype=bool)
@@ -173,7 +175,7 @@ class Encoding:
     def _masked(self, codes):
         """The codes with the inactive ones struck out; a name has one active gene."""
         codes = codes.copy()
-        for index in range(self.num_genes):
+        for index in self._dependent:
             live = codes[:, index] != INACTIVE
             for twin in self._twins[index]:
                 live &= codes[:, twin] == INACTIVE

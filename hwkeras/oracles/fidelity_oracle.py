@@ -7,7 +7,6 @@ there, so a reloaded one goes on as if it had not been killed.
 from __future__ import annotations
 
 import dataclasses
-import json
 from types import MappingProxyType
 
 from keras_tuner.engine.trial import TrialStatus
@@ -20,7 +19,6 @@ from hwkeras.oracles.arguments import check_at_least
 from hwkeras.oracles.base import HardwareOracle
 from hwkeras.oracles.fidelity import PARENT
 from hwkeras.oracles.fidelity import Fidelity
-from hwkeras.oracles.fidelity import architecture_hyperparameters
 from hwkeras.oracles.fidelity import architecture_values
 from hwkeras.oracles.fidelity import best_first
 from hwkeras.oracles.fidelity import ladder
@@ -28,6 +26,8 @@ from hwkeras.oracles.stopping import StopReason
 
 # Who proposes new candidates when nobody is named.
 DEFAULT_INNER = "pareto"
+# Most candidates it proposes are trained for an epoch or so: less time is spent on choosing them.
+_DEFAULT_INNER_ARGUMENTS = MappingProxyType({"num_candidates": 300})
 
 # What an inner oracle reads of the outer one, as it is now: it runs no trials of its own.
 _LENT = ("hyperparameters", "cost_model", "identity", "earlier", "trials", "start_order", "end_order", "ongoing_trials")
@@ -50,7 +50,8 @@ class FidelityOracle(HardwareOracle):
         reduction: int, 2 or more: one of so many candidates is trained on, for so many times the epochs. Defaults to
             `3`.
         min_epochs: int, 1 or more: epochs of the first comparison, at least. Defaults to `1`.
-        inner_arguments: dict, further arguments of the inner oracle. Defaults to `None`.
+        inner_arguments: dict, further arguments of the inner oracle. Defaults to `None`: none, but 300 candidates a
+            proposal where `inner` is left at its default.
         **arguments: see `HardwareOracle`; `max_trials` counts trainings, continued ones too.
 
     Attributes:
@@ -82,12 +83,13 @@ class FidelityOracle(HardwareOracle):
                 f"`min_epochs` must not exceed `max_epochs`. Received: min_epochs={min_epochs} and "
                 f"max_epochs={max_epochs}. Lower it, or train longer."
             )
-        self.identity = None
         self._inner_class = _inner_class(inner)
+        if inner_arguments is None and inner == DEFAULT_INNER:
+            inner_arguments = _DEFAULT_INNER_ARGUMENTS
         self._inner_arguments = dict(inner_arguments or {})
         self._inner = self._new_inner()
         self._inner_saw = ()
-        self._plain = {}
+        self._plain, self._latest, self._num_followed = {}, [], 0
         # By the first of some trials: the trials, and the order of them.
         self._orders = {}
 
@@ -184,8 +186,11 @@ class FidelityOracle(HardwareOracle):
             list of `Observation`; their values are the architecture's alone.
         """
         observations = super().observations()
-        continued = {each.values.get(PARENT) for each in observations}
-        return [self._plainly(each) for each in observations if each.trial_id not in continued]
+        if len(observations) != self._num_followed:  # They are only ever added.
+            continued = {each.values.get(PARENT) for each in observations}
+            self._latest = [self._plainly(each) for each in observations if each.trial_id not in continued]
+            self._num_followed = len(observations)
+        return list(self._latest)
 
     def expected_gain(self):
         """What the inner oracle expects of one more candidate, once nothing on the front is left to be trained on.
@@ -214,15 +219,6 @@ class FidelityOracle(HardwareOracle):
         found = super().get_best_trials(len(self.trials))
         return [trial for trial in found if trial.trial_id in latest][:num_trials]
 
-    @property
-    def identity(self):
-        """Callable from `keras_tuner.HyperParameters` to str; a candidate and its continuation have one identity."""
-        return super().identity
-
-    @identity.setter
-    def identity(self, identity):
-        HardwareOracle.identity.fset(self, _identity_of_architecture(identity))
-
     def populate_space(self, trial_id):
         """Finds what the next trial trains.
 
@@ -242,7 +238,8 @@ class FidelityOracle(HardwareOracle):
     def set_state(self, state):
         """See `HardwareOracle.set_state`."""
         super().set_state(state)
-        self._inner, self._inner_saw, self._plain, self._orders = self._new_inner(), (), {}, {}
+        self._inner, self._inner_saw, self._orders = self._new_inner(), (), {}
+        self._plain, self._latest, self._num_followed = {}, [], 0
 
     def _populate(self, trial_id):
         fidelity = self.next_fidelity(is_exhausted=False)
@@ -269,6 +266,10 @@ class FidelityOracle(HardwareOracle):
             return _answer(TrialStatus.STOPPED)
         values = architecture_values(self.trials[fidelity.parent].hyperparameters.values)
         return _answer(TrialStatus.RUNNING, {**values, **fidelity.to_values()})
+
+    def _key(self, values):
+        # A candidate and its continuation are one.
+        return super()._key(architecture_values(values))
 
     def _num_run(self):
         return f"{len(self.trials)} trials were run."
@@ -331,14 +332,6 @@ def _inner_class(inner):
             f"HardwareOracle. Received: inner={inner!r}. Pass for instance inner='{DEFAULT_INNER}'."
         )
     return found
-
-
-def _identity_of_architecture(identity):
-    def of(hp):
-        hp = architecture_hyperparameters(hp) if Fidelity.of(hp.values) else hp
-        return json.dumps(hp.values, sort_keys=True) if identity is None else identity(hp)
-
-    return of
 
 
 def _answer(status, values=None):

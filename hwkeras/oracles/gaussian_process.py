@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import cho_solve
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
 # Prior means of the logarithms; two random candidates are apart by about this much in each kernel.
@@ -28,7 +29,7 @@ _VARIANCE, _NOISE_VARIANCE = 1.0, 4.0
 # Of another source: how unlike it is held beforehand, -log r, how readily the data change that, and its own level.
 _UNLIKE, _UNLIKE_VARIANCE, _LEVEL = 0.3, 4.0, 0.3
 _JITTER, _LEAST_SPREAD = 1e-6, 1e-6
-_IMPOSSIBLE = 1e12
+_LEAST_VARIANCE, _IMPOSSIBLE = 1e-8, 1e12
 
 
 class GaussianProcess:
@@ -76,11 +77,25 @@ class GaussianProcess:
                 options={"maxiter": steps},
             )  # fmt: skip
             self.hyperparameters = found.x
-        covariance = self._covariance(self._inputs, self._inputs) + self._noise * np.eye(len(scaled))
-        self._inverse = cho_solve((np.linalg.cholesky(covariance), True), np.eye(len(scaled)))
-        self._weights = self._inverse @ scaled
+        covariance = self._covariance(self._inputs, self._inputs, self.hyperparameters) + self._noise * np.eye(
+            len(scaled)
+        )
+        self._factor, self._whitening_found = np.linalg.cholesky(covariance), None
+        self._weights = cho_solve((self._factor, True), scaled)
         self._targets = scaled
         return self
+
+    def predict_mean(self, codes, positions):
+        """The mean alone of `predict`, for half of its time.
+
+        Args:
+            codes: int array of shape (num_candidates, num_genes).
+            positions: float array of shape (num_candidates, num_positions).
+
+        Returns:
+            float array of shape (num_candidates,).
+        """
+        return self._mean_of(self._across(codes, positions)[0])
 
     def predict(self, codes, positions):
         """Predicts what source 0 would give.
@@ -92,15 +107,28 @@ class GaussianProcess:
         Returns:
             pair of float arrays of shape (num_candidates,): the mean, and the standard deviation without the noise.
         """
-        inputs = (*self._prepared(codes, positions), np.zeros(len(codes), dtype=int))
-        across = self._covariance(inputs, self._inputs)
+        across, place = self._across(codes, positions)
         amplitudes = self._parts(self.hyperparameters)[2]
-        alone = amplitudes[:3].sum() + amplitudes[3] * np.mean(inputs[1] ** 2, axis=1)
+        alone = amplitudes[:3].sum() + amplitudes[3] * np.mean(place**2, axis=1)
         if self._num_others:
             alone = alone + self._parts(self.hyperparameters)[4]
-        variance = alone - np.einsum("ij,ij->i", across @ self._inverse, across)
-        deviation = np.sqrt(np.maximum(variance, 1e-8))
-        return across @ self._weights * self._scale + self._mean, deviation * self._scale
+        explained = across @ self._whitening.T.astype(across.dtype)
+        variance = alone - np.einsum("ij,ij->i", explained, explained)
+        deviation = np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+        return self._mean_of(across), deviation * self._scale
+
+    def _across(self, codes, positions):
+        """The kernel between some candidates and the observations, and where the candidates lie."""
+        inputs = (*self._prepared(codes, positions), np.zeros(len(codes), dtype=int))
+        # Many candidates, each asked about once: single precision suffices, and takes half as long.
+        inputs, observed = (
+            (has.astype(np.float32), place.astype(np.float32), sources)
+            for has, place, sources in (inputs, self._inputs)
+        )
+        return self._covariance(inputs, observed, self.hyperparameters.astype(np.float32)), inputs[1]
+
+    def _mean_of(self, across):
+        return across @ self._weights * self._scale + self._mean
 
     def standardized(self, targets):
         """Targets as the process sees them.
@@ -120,11 +148,18 @@ class GaussianProcess:
             float, at most 1: one minus the squared errors as a share of those of the mean; 0 and less is chance.
         """
         own = self._sources == 0
-        errors = (self._weights / np.diag(self._inverse))[own]
+        errors = (self._weights / np.sum(self._whitening**2, axis=0))[own]
         number = len(errors)
         # The mean of the others is off by so much, too.
         chance = np.sum((self._targets[own] * number / max(number - 1, 1)) ** 2)
         return float(1.0 - np.sum(errors**2) / chance) if chance > 0 else 0.0
+
+    @property
+    def _whitening(self):
+        """The inverse of the factor of the covariance; where only means are asked for, it is never needed."""
+        if self._whitening_found is None:
+            self._whitening_found = solve_triangular(self._factor, np.eye(len(self._factor)), lower=True)
+        return self._whitening_found
 
     @property
     def _noise(self):
@@ -182,12 +217,12 @@ class GaussianProcess:
         likeness = np.exp(-np.concatenate([[0.0], self._parts(logs)[3]]))
         return np.where(is_same, 1.0, likeness[first[2]][:, None] * likeness[second[2]][None, :]), is_same
 
-    def _covariance(self, first, second):
-        *_, amplitudes, _, level = self._parts(self.hyperparameters)
-        covariance = _total(amplitudes, *self._kernels(first, second, self.hyperparameters))
+    def _covariance(self, first, second, logs):
+        *_, amplitudes, _, level = self._parts(logs)
+        covariance = _total(amplitudes, *self._kernels(first, second, logs))
         if not self._num_others:
             return covariance
-        alike, is_same = self._alike(first, second, self.hyperparameters)
+        alike, is_same = self._alike(first, second, logs)
         return alike * covariance + level * is_same
 
     def _loss(self, logs, targets, means, variances):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from itertools import compress
 
 import numpy as np
 
-from hwkeras.objectives import total_violation
 from hwkeras.oracles import pareto
 from hwkeras.oracles.arguments import check_at_least
 from hwkeras.oracles.arguments import check_chance
@@ -15,12 +14,13 @@ from hwkeras.oracles.coded_trials import CodedTrials
 from hwkeras.oracles.earlier import EarlierSearches
 from hwkeras.oracles.proposal import Proposal
 from hwkeras.oracles.proposal import dear_and_others
-from hwkeras.oracles.proposal import known_metrics
 from hwkeras.oracles.surrogate import FittedWeights
 from hwkeras.oracles.surrogate import MetricModel
+from hwkeras.oracles.survey import Survey
 
-# Candidates of a proposal: mutations of the elite, crossovers of it, and random ones.
-_NUM_MUTANTS, _NUM_CROSSED, _NUM_RANDOM = 600, 150, 250
+# Candidates of a proposal, and how many of them are mutations of the elite and crossovers of it; the rest are random.
+_NUM_CANDIDATES = 1000
+_MUTANTS_SHARE, _CROSSED_SHARE = 0.6, 0.15
 # Where no cost model surveys the space, each of the first trials is the farthest from the others of so many.
 _NUM_APART = 64
 # Of so many of the best candidates of earlier searches it is asked whether they promise something here.
@@ -74,6 +74,7 @@ class ParetoOracle(HardwareOracle):
         learns_from_costs: bool, whether the process compares candidates by all that the cost model knows, such as MACs
             and size. Defaults to `False`: then by zero-cost scores alone, where there are any.
         effort_exponent: float from 0 to 1, the power of step 6; 0 counts trials, 1 counts time. Defaults to `0.5`.
+        num_candidates: int, 10 or more, made for each proposal, of which the best is taken. Defaults to `1000`.
         **arguments: see `HardwareOracle`.
 
     Raises:
@@ -88,6 +89,7 @@ class ParetoOracle(HardwareOracle):
         num_costed=None,
         learns_from_costs=False,
         effort_exponent=0.5,
+        num_candidates=_NUM_CANDIDATES,
         **arguments,
     ):
         super().__init__(objectives, limits, **arguments)
@@ -97,6 +99,10 @@ class ParetoOracle(HardwareOracle):
         self._num_costed = None if num_costed is None else check_at_least("num_costed", num_costed, 1)
         self.learns_from_costs = bool(learns_from_costs)
         self.effort_exponent = check_chance("effort_exponent", effort_exponent)
+        self.num_candidates = check_at_least("num_candidates", num_candidates, 10)
+        self._num_mutants = round(_MUTANTS_SHARE * self.num_candidates)
+        self._num_crossed = round(_CROSSED_SHARE * self.num_candidates)
+        self._num_random = self.num_candidates - self._num_mutants - self._num_crossed
         self._coded = CodedTrials(self)
         self._surveyed_encoding = None
         self._survey = None
@@ -114,13 +120,16 @@ class ParetoOracle(HardwareOracle):
             dict of hyperparameter name to value.
         """
         coded, encoding = self._coded, self._coded.encoding
-        observations = [each for each in self.observations() if math.isfinite(each.losses(self.objectives)[0])]
+        known = self.observations()
+        losses = self.losses(known)
+        is_scored = np.isfinite(losses[:, 0])
+        observations, losses = list(compress(known, is_scored)), losses[is_scored]
         earlier = self.heard(self._dear()) if self.earlier else None
         if len(observations) < (min(self.num_initial, _NUM_INITIAL_INFORMED) if earlier else self.num_initial):
             is_apart = earlier is None or len(self.trials) % 2
             return coded.take(self._apart(rng) if is_apart else self._expected(earlier, rng))
         codes = coded.of(observations)
-        elite = codes[self._elite(observations)]
+        elite = codes[_elite(losses, [each.violation for each in observations])]
         pool = coded.untried(self._pool(elite, rng, earlier))
         proposal = Proposal(self, encoding, observations, codes)
         if not len(pool) or not proposal.is_informed:
@@ -170,18 +179,16 @@ class ParetoOracle(HardwareOracle):
         return self._heard[objective]
 
     def _dear(self):
-        return dear_and_others(self.objectives, known_metrics(self.surveyed()[1], self.limits))[0]
+        return dear_and_others(self.objectives, self.surveyed().known)[0]
 
     def _expected(self, earlier, rng):
         """A candidate that earlier searches expect much of."""
         coded, encoding = self._coded, self._coded.encoding
         none = np.zeros((0, encoding.num_genes), dtype=np.int16)
-        surveyed, best = self.surveyed()[0], earlier.codes[:_NUM_EARLIER]
-        mutants = encoding.mutate(best[rng.integers(len(best), size=_NUM_MUTANTS)], rng)
-        drawn = encoding.draw(_NUM_RANDOM, rng)
-        pool = coded.untried(
-            np.unique(np.concatenate([surveyed, encoding.completed(best, rng), mutants, drawn]), axis=0)
-        )
+        surveyed, best = self.surveyed().codes, earlier.codes[:_NUM_EARLIER]
+        mutants = encoding.mutate(best[rng.integers(len(best), size=self._num_mutants)], rng)
+        drawn = encoding.draw(self._num_random, rng)
+        pool = coded.untried(np.concatenate([surveyed, encoding.completed(best, rng), mutants, drawn]))
         if not len(pool):
             return encoding.draw(1, rng)[0]
         return Proposal(self, encoding, [], none).best_by(earlier, pool, rng)
@@ -189,9 +196,8 @@ class ParetoOracle(HardwareOracle):
     def _apart(self, rng):
         """A candidate that has as little as possible in common with those that were tried."""
         coded, encoding = self._coded, self._coded.encoding
-        surveyed, costs = self.surveyed()
-        able = [place for place, cost in enumerate(costs) if total_violation(self.limits, cost) <= 0]
-        pool = coded.untried(surveyed[able])
+        survey = self.surveyed()
+        pool = coded.untried(survey.codes[survey.able])
         if not len(pool):
             pool = coded.untried(encoding.draw(_NUM_APART, rng))
         if not len(pool):
@@ -202,27 +208,20 @@ class ParetoOracle(HardwareOracle):
 
     def _pool(self, elite, rng, earlier):
         encoding = self._coded.encoding
-        first, second = (elite[rng.integers(len(elite), size=_NUM_CROSSED)] for _ in range(2))
-        mutants = encoding.mutate(elite[rng.integers(len(elite), size=_NUM_MUTANTS)], rng)
+        first, second = (elite[rng.integers(len(elite), size=self._num_crossed)] for _ in range(2))
+        mutants = encoding.mutate(elite[rng.integers(len(elite), size=self._num_mutants)], rng)
         crossed = encoding.mutate(encoding.cross(first, second, rng), rng)
-        others = [encoding.draw(_NUM_RANDOM, rng)]
+        others = [encoding.draw(self._num_random, rng)]
         if earlier is not None:
             best = encoding.completed(earlier.codes[:_NUM_EARLIER], rng)
             others += [best, encoding.mutate(best, rng)]
-        return np.unique(np.concatenate([mutants, crossed, *others]), axis=0)
-
-    def _elite(self, observations):
-        """The front, and the best by rank."""
-        rank = pareto.ranks(self.losses(observations), [each.violation for each in observations])
-        order = np.argsort(rank, kind="stable")
-        number = max(_LEAST_ELITE, round(_ELITE_SHARE * len(order)), np.count_nonzero(rank == 0))
-        return order[:number]
+        return np.concatenate([mutants, crossed, *others])
 
     def surveyed(self):
         """Random candidates and what the cost model knows of them; asked once.
 
         Returns:
-            pair of an int array of shape (num_candidates, num_genes) and a list of dict of metric name to float.
+            Survey.
         """
         encoding = self._coded.encoding
         if self._surveyed_encoding is not encoding:
@@ -233,7 +232,8 @@ class ParetoOracle(HardwareOracle):
                     if cost:
                         rows.append(row)
                         costs.append(cost)
-            self._survey = (np.array(rows, dtype=np.int16).reshape(len(rows), encoding.num_genes), costs)
+            codes = np.array(rows, dtype=np.int16).reshape(len(rows), encoding.num_genes)
+            self._survey = Survey(codes, costs, self.limits)
             self._surveyed_encoding, self._weights = encoding, FittedWeights()
         return self._survey
 
@@ -253,3 +253,11 @@ class ParetoOracle(HardwareOracle):
         earlier = self.heard(objective) if is_informed and self.earlier else None
         others = () if earlier is None else earlier.observed
         return MetricModel(self._coded.encoding, objective, codes, losses, self._weights, features, others)
+
+
+def _elite(losses, violations):
+    """The places of the front, and of the best by rank."""
+    rank = pareto.ranks(losses, violations)
+    order = np.argsort(rank, kind="stable")
+    number = max(_LEAST_ELITE, round(_ELITE_SHARE * len(order)), np.count_nonzero(rank == 0))
+    return order[:number]

@@ -41,8 +41,8 @@ class Proposal:
     def __init__(self, oracle, encoding, observations, codes, objectives=None):
         self._oracle, self._encoding = oracle, encoding
         self._observations, self._codes = observations, codes
-        self._surveyed_codes, self._surveyed = oracle.surveyed()
-        self._known = known_metrics(self._surveyed, oracle.limits)
+        self._survey = oracle.surveyed()
+        self._known = self._survey.known
         self._objectives = list(oracle.objectives if objectives is None else objectives)
         self._objective, self._others = dear_and_others(self._objectives, self._known)
         self._dear = self._objectives.index(self._objective)
@@ -148,10 +148,9 @@ class Proposal:
         exponent = self._oracle.effort_exponent
         if not exponent or "macs" not in self._known:
             return 1.0
-        usual = np.median([cost["macs"] for cost in self._surveyed if "macs" in cost])
         macs = self._values(Objective("macs", METRICS["macs"].direction), pool, costs)
         # Predicted ones may lie below 0, and networks without a single multiplication are usual in some spaces.
-        return (_FIXED_EFFORT + np.maximum(macs, 0.0) / max(usual, 1.0)) ** exponent
+        return (_FIXED_EFFORT + np.maximum(macs, 0.0) / max(self._survey.usual_macs, 1.0)) ** exponent
 
     def _predict_dear(self, pool, costs):
         """The model of the dear objective with what it says: by the costs too, where they are known and of use."""
@@ -197,8 +196,8 @@ class Proposal:
             codes = self._codes
             is_known = metric in self._known
             if is_known:
-                losses = [*(_loss(objective, cost) for cost in self._surveyed), *losses]
-                codes = np.concatenate([self._surveyed_codes, codes])
+                losses = [*self._survey.losses(objective), *losses]
+                codes = np.concatenate([self._survey.codes, codes])
             self._models[metric] = self._oracle.model(objective, codes, np.array(losses), is_informed=not is_known)
         return self._models[metric]
 
@@ -234,9 +233,9 @@ class Proposal:
     def _ceiling(self, place, seen):
         """The loss of another objective beyond which nothing counts."""
         objective = self._others[place]
-        surveyed = [_loss(objective, cost) for cost in self._surveyed if objective.metric in self._known]
-        surveyed = [loss for loss in surveyed if math.isfinite(loss)]
-        top = max([*seen, np.quantile(surveyed, _CEILING) if surveyed else -math.inf], default=0.0)
+        surveyed = self._survey.losses(objective) if objective.metric in self._known else np.zeros(0)
+        surveyed = surveyed[np.isfinite(surveyed)]
+        top = max([*seen, np.quantile(surveyed, _CEILING) if len(surveyed) else -math.inf], default=0.0)
         bottom = min([*seen, *surveyed], default=0.0)
         return top + _MARGIN * max(top - bottom, 1e-9)
 
@@ -259,18 +258,6 @@ def dear_and_others(objectives, known):
     """
     dear = next((objective for objective in objectives if objective.metric not in known), objectives[0])
     return dear, [objective for objective in objectives if objective is not dear]
-
-
-def known_metrics(costs, limits):
-    """The metrics that the cost model knows of every candidate within the limits; of every one where none is within.
-
-    What lies outside may have been turned down before all of it was known.
-    """
-    able = [cost for cost in costs if total_violation(limits, cost) <= 0] or costs
-    known = set(able[0]) if able else set()
-    for cost in able:
-        known &= {name for name, value in cost.items() if value is not None and math.isfinite(value)}
-    return known
 
 
 def _loss(objective, metrics):

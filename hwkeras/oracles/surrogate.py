@@ -79,7 +79,7 @@ class MetricModel:
         Returns:
             float array of shape (num_candidates,), in standard deviations of what was observed; more is better.
         """
-        return self._process.standardized(self.predict(codes)[0])
+        return self._process.standardized(self._process.predict_mean(codes, self._positions(codes, None)))
 
     def expected_losses(self, codes):
         """The losses in the middle of what is predicted.
@@ -90,7 +90,7 @@ class MetricModel:
         Returns:
             float array of shape (num_candidates,).
         """
-        return self.response.losses(self.predict(codes)[0])
+        return self.response.losses(self._process.predict_mean(codes, self._positions(codes, None)))
 
     def chance_below(self, codes, bound):
         """How likely the loss is at most a bound.

@@ -108,3 +108,20 @@ def test_kept_weights_are_kept(data):
     before = process.hyperparameters.copy()
     process.fit(codes[:20], positions[:20], targets[:20], steps=0)
     np.testing.assert_array_equal(process.hyperparameters, before)
+
+
+def test_single_precision_predicts_what_double_does(data):
+    codes, positions, targets = data
+    process = GaussianProcess(5).fit(codes[:30], positions[:30], targets[:30])
+    means, deviations = process.predict(codes, positions)
+    np.testing.assert_array_equal(process.predict_mean(codes, positions), means)
+    scaled = (targets[:30] - targets[:30].mean()) / targets[:30].std()
+    logs = process.hyperparameters
+    inputs = (*process._prepared(codes, positions), np.zeros(40, dtype=int))
+    across = process._covariance(inputs, process._inputs, logs)
+    covariance = process._covariance(process._inputs, process._inputs, logs) + process._noise * np.eye(30)
+    alone = np.diag(process._covariance(inputs, inputs, logs))
+    variances = alone - np.sum(across * np.linalg.solve(covariance, across.T).T, axis=1)
+    expected = across @ np.linalg.solve(covariance, scaled) * targets[:30].std() + targets[:30].mean()
+    np.testing.assert_allclose(means, expected, atol=1e-4)
+    np.testing.assert_allclose(deviations, np.sqrt(variances) * targets[:30].std(), atol=1e-3)

@@ -127,6 +127,13 @@ class TestRanks:
             pareto.ranks([[1], [2]], [0])
 
     @settings(deadline=None)
+    @given(points(values=any_value))
+    def test_one_front_is_what_is_left_without_the_ones_before(self, losses):
+        rank = pareto.ranks(losses)
+        for number in range(rank.max() + 1):
+            assert (rank[rank >= number] == number).tolist() == naive_front(losses[rank >= number]).tolist()
+
+    @settings(deadline=None)
     @given(points(values=any_value), st.data())
     def test_every_domination_is_kept(self, losses, data):
         violations = data.draw(
