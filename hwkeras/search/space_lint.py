@@ -85,7 +85,8 @@ def lint_space(space, num_samples=20, *, precisions=PRECISIONS, twins=True, seed
     Checked are: that the values of a network declare nothing new; that it builds, with the space's input shape and, for
     a classifier, an output for each class; that equal values make equal networks, and the architecture survives JSON;
     that `space.cost` is a lower bound of the file; that it converts in every precision, loads and agrees with the Keras
-    model; and that it has an equal tf_keras twin, which compression needs.
+    model; and that it, or what stands behind a front end that stays float, has an equal tf_keras twin, which
+    compression needs.
 
     Args:
         space: what `HardwareTuner` takes: one of `hwkeras.spaces`, a `keras_tuner.HyperModel`, a `build(hp)` function.
@@ -189,9 +190,12 @@ class _Lint:
 
     def _check_twin(self, model, values, said):
         from hwkeras.compress import twin
+        from hwkeras.compress.front_end import FrontEnd
 
         try:
-            twin(model)
+            # A front end that stays float is no part of what a recipe compresses.
+            parts = FrontEnd.of(model)
+            twin(model if parts is None else parts.body)
         except HwkerasError as error:
             self._find("twin", error, values, said)
 

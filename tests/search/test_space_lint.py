@@ -48,6 +48,14 @@ def test_the_default_spaces_keep_their_word(name):
     assert len(report.sizes) == 12
 
 
+def test_behind_a_front_end_that_stays_float_there_is_a_twin():
+    front_end = {"sample_rate": 8000, "frame": 64, "hop": 64, "low_hz": 60, "high_hz": 4000}
+    front_end |= {"mean": (-9.0,) * 8, "deviation": (2.0,) * 8}
+    report = lint_space(hw.spaces.Audio((1024,), 3, front_end=front_end), 2, precisions=["float32", "int8"], seed=1)
+    assert report.ok, str(report)
+    assert len(report.sizes) == 2
+
+
 def test_a_report_says_what_was_drawn_and_made():
     report = lint_space(hw.spaces.Image((8, 8, 1), 3, **SMALL), 2, precisions=["int8"], twins=False)
     assert str(report).startswith(f"{report.num_hyperparameters} hyperparameters; 2 of 2 networks converted to int8, ")
