@@ -11,7 +11,8 @@ to 128 channels takes .03 ms, most of it not for multiplying: half of its channe
 
 python tests/benchmarks/bench_recipes.py fashion|speech [--epochs 8] [--recipe-epochs 4] [--first 11] [--out DIR]
 
-The first six recipes are those that are judged by a ratio. With --out the float model and the files are kept, and a second run goes on with what is missing.
+The first six recipes are those that are judged by a ratio. With --out the float model and the files are kept, and a
+second run goes on with what is missing.
 """
 
 import argparse
