@@ -39,7 +39,7 @@ class Searcher:
 
     ```python
     space = hw.SearchSpace(input_shape=(32, 32, 3), output_shape=(10,), layer_types=["conv", "pool", "fc"])
-    model = hw.Searcher(space, optimizer="adam", epochs=5).search(train_data, train_labels)
+    model = hw.Searcher(space, optimizer="adam", epochs=5, budget=3).search(train_data, train_labels)
     loss, accuracy = model.evaluate(test_data, test_labels)
     ```
     """
