@@ -27,7 +27,7 @@ from hwkeras.oracles.stopping import StopReason
 # Who proposes new candidates when nobody is named.
 DEFAULT_INNER = "pareto"
 # Most candidates it proposes are trained for an epoch or so: less time is spent on choosing them.
-_DEFAULT_INNER_ARGUMENTS = MappingProxyType({"num_candidates": 300})
+_DEFAULT_INNER_ARGUMENTS = MappingProxyType({"num_candidates": 200})
 
 # What an inner oracle reads of the outer one, as it is now: it runs no trials of its own.
 _LENT = ("hyperparameters", "cost_model", "identity", "earlier", "trials", "start_order", "end_order", "ongoing_trials")
@@ -50,7 +50,7 @@ class FidelityOracle(HardwareOracle):
         reduction: int, 2 or more: one of so many candidates is trained on, for so many times the epochs. Defaults to
             `3`.
         min_epochs: int, 1 or more: epochs of the first comparison, at least. Defaults to `1`.
-        inner_arguments: dict, further arguments of the inner oracle. Defaults to `None`: none, but 300 candidates a
+        inner_arguments: dict, further arguments of the inner oracle. Defaults to `None`: none, but 200 candidates a
             proposal where `inner` is left at its default.
         **arguments: see `HardwareOracle`; `max_trials` counts trainings, continued ones too.
 
