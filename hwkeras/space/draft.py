@@ -57,6 +57,18 @@ class Draft:
         """
         self._last = name
 
+    def append_average(self, is_weighed):
+        """Appends the mean of all positions.
+
+        Args:
+            is_weighed: bool, whether by attention. Of a single position there is nothing to weigh.
+
+        Returns:
+            str, the name.
+        """
+        rows, columns, _ = self.shape
+        return self.append("pool", "attention_pool" if is_weighed and rows * columns > 1 else "global_average_pool")
+
     def append_head(self, num_classes):
         """Appends the last layer: a softmax of classes, or one number.
 

@@ -233,10 +233,8 @@ class ImageSpace(MenuSpace):
 
     def _append_head(self, draft, values):
         head = values["head/type"]
-        if head == "global_pool":
-            draft.append("pool", "global_average_pool")
-        elif head == "attention_pool":
-            draft.append("pool", "attention_pool")
+        if head in ("global_pool", "attention_pool"):
+            draft.append_average(is_weighed=head == "attention_pool")
         elif head == "flatten":
             _append_average(draft, (_FLATTEN_EXTENT, _FLATTEN_EXTENT))
             draft.append("flatten", "flatten")

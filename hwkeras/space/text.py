@@ -219,4 +219,4 @@ def _append_pooling(draft, pooling):
         draft.append("pool", "max_pool", size=draft.shape[:2])
         draft.append("flatten", "flatten")
     else:
-        draft.append("pool", "global_average_pool" if pooling == "average" else "attention_pool")
+        draft.append_average(is_weighed=pooling == "attention")

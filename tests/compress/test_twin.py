@@ -244,11 +244,13 @@ def check_drawn(space, draw, seeds):
 
 
 def spaces():
+    from hwkeras.space import AudioSpace
     from hwkeras.space import CellSpace
     from hwkeras.space import ImageSpace
     from hwkeras.space import LayerListSpace
     from hwkeras.space import NamedSpace
     from hwkeras.space import NasnetSpace
+    from hwkeras.space import SegmentationSpace
     from hwkeras.space import SequenceSpace
     from hwkeras.space import TabularSpace
     from hwkeras.space import TextSpace
@@ -259,6 +261,10 @@ def spaces():
         "layer list": LayerListSpace((16, 16, 3), (5,)),
         "cells": CellSpace((16, 16, 3), 5, cells=(1,)),
         "sequence": SequenceSpace((32, 3), 4),
+        "sequence heads": SequenceSpace((16, 3), 4, heads=("gru", "lstm", "attention_pool")),
+        "audio": AudioSpace((32, 20, 1), 4, backbones=("2d", "1d")),
+        "audio streaming": AudioSpace((32, 20, 1), 4, streaming=True),
+        "segmentation": SegmentationSpace((16, 16, 3), 4),
         "text": TextSpace(12, 50, 3),
         "tabular": TabularSpace((7,), 1),
         "two towers": TwoTowerSpace(20, 30),
@@ -268,6 +274,7 @@ def spaces():
 
 
 SPACES = ["image", "layer list", "cells", "sequence", "text", "tabular", "two towers", "nasnet"]
+SPACES += ["sequence heads", "audio", "audio streaming", "segmentation"]
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -45,6 +45,12 @@ def test_attention_pooling_is_a_head_by_name(draw):
     assert after_stages(space, draw, "attention_pool") == [("attention_pool", {})]
 
 
+def test_a_single_position_is_not_weighed(draw):
+    # A softmax of one number is 1, and Keras warns of it.
+    space = SequenceSpace((2, 3), 4, heads=("attention_pool", "flatten"), **{**SMALL, "stem_strides": 2})
+    assert after_stages(space, draw, "attention_pool") == [("global_average_pool", {})]
+
+
 def test_units_are_chosen_for_recurrent_heads_alone():
     def choices(**options):
         return {choice.name: choice for choice in SequenceSpace((16, 3), 4, **options).choices}
