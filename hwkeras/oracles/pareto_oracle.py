@@ -29,7 +29,7 @@ _NUM_EARLIER = 100
 _NUM_INITIAL_INFORMED = 4
 # For how many of them the cost model is asked, where it does not say.
 _NUM_COSTED = 32
-# A proposal for the first objective alone is worth a trial where it promises this share of the range.
+# A proposal for the first objective alone is worth a trial where it promises this share of the better half's range.
 _WORTH_A_TURN = 0.02
 # The elite: the front, and this share of all by rank.
 _ELITE_SHARE, _LEAST_ELITE = 0.2, 5
@@ -47,7 +47,7 @@ class ParetoOracle(HardwareOracle):
        2006, DOI 10.1109/TEVC.2005.859463.
        The hypervolume rewards a small gain of a tiny network more than a large one near the limits, where most
        networks that ship lie: where there are limits, every other proposal is for the first objective alone, for as
-       long as that promises a fiftieth of its range.
+       long as that promises a fiftieth of what the best is ahead of the median. The volume ends at the limits.
     3. Where the process predicts the trials so far no better than chance, a mutation of the front is proposed.
     4. Trials of earlier searches (`earlier`) enter the process too, each search with a likeness to this one and a level
        of its own, which the trials of this search decide; and every other of the first candidates, which are then
@@ -156,8 +156,8 @@ class ParetoOracle(HardwareOracle):
         """What the last proposal is expected to add.
 
         Returns:
-            float, a share of the hypervolume of the trials within the limits (of the first objective's range, where the
-            proposal was for it alone); None while that is not known.
+            float, a share of the hypervolume of the trials within the limits (of what the best is ahead of the median
+            in the first objective, where the proposal was for it alone); None while that is not known.
         """
         return self._expected_gain
 

@@ -17,7 +17,8 @@ the same pixels.
 
 python tests/benchmarks/bench_real_search.py [--seeds 3] [--trials 20] [--epochs 3] [--samples 20000] [--out FILE]
 
-With --out every file's figures are kept, and a second run goes on with the seeds that are missing.
+With --out every file's figures are kept, with the values of its trial, and a second run goes on with the seeds
+that are missing.
 """
 
 import argparse
@@ -134,7 +135,8 @@ def searched_by_random(arm, data, arguments, directory):
             reestimate_batch_statistics(model, data.train[0])
         converted = convert_all(model, PRECISIONS, calibration)
         known = trial.metrics.get_best_value("val_accuracy")
-        found += [(converted[precision].flatbuffer, precision, known) for precision in PRECISIONS]
+        values = trial.hyperparameters.values
+        found += [(converted[precision].flatbuffer, precision, known, values) for precision in PRECISIONS]
     return found, len(trials), seconds
 
 
@@ -155,7 +157,12 @@ def searched_by_pareto(data, arguments, directory):
         arguments.until.touch()
     print(json.dumps({name: round(spent) for name, spent in tuner.stage_seconds.items()}), file=sys.stderr)
     found = [
-        ((tuner.run.directory / each.file).read_bytes(), each.precision, each.metrics["accuracy"])
+        (
+            (tuner.run.directory / each.file).read_bytes(),
+            each.precision,
+            each.metrics["accuracy"],
+            tuner.oracle.get_trial(each.trial).hyperparameters.values,
+        )
         for each in tuner.candidates()
         if each.status == "ok"
     ]
@@ -167,9 +174,9 @@ def judged(found, data):
     meter = open_meter("local")
     measurements = []
     for start in range(0, len(found), 8):
-        measurements += meter.measure([content for content, _, _ in found[start : start + 8]])
+        measurements += meter.measure([content for content, *_ in found[start : start + 8]])
     rows = []
-    for (content, precision, known), measurement in zip(found, measurements, strict=True):
+    for (content, precision, known, values), measurement in zip(found, measurements, strict=True):
         rows.append(
             {
                 "precision": precision,
@@ -177,6 +184,7 @@ def judged(found, data):
                 "accuracy": round(score(content, *data.test), 4),
                 "size_kib": round(len(content) / 1024, 1),
                 "latency_ms": round(measurement.latency_ms, 4),
+                "values": values,
             }
         )
     return rows

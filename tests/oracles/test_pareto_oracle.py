@@ -256,8 +256,38 @@ def test_the_front_counts_every_file_a_trial_was_deployed_as():
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [({"num_initial": 1}, "`num_initial` must be"), ({"num_costed": 0}, "`num_costed` must be")],
+    [
+        ({"num_initial": 1}, "`num_initial` must be"),
+        ({"num_costed": 0}, "`num_costed` must be"),
+        ({"num_candidates": 9}, "`num_candidates` must be"),
+    ],
 )
 def test_numbers_out_of_range(arguments, told):
     with pytest.raises(UserError, match=told):
         ParetoOracle(["accuracy"], **arguments)
+
+
+def proposal_of(files, limits=()):
+    """A choice after some trials of networks of depth 1, given as accuracy and size; costs are those of the chain."""
+    oracle = ParetoOracle(["accuracy", "size_bytes"], limits, hyperparameters=chain_space(), cost_model=chain_cost)
+    seen = [
+        observed({"accuracy": accuracy, "size_bytes": float(size), "latency_ms": 0.1}, oracle.limits)
+        for accuracy, size in files
+    ]
+    encoding = Encoding(oracle.hyperparameters)
+    return Proposal(oracle, encoding, seen, encoding.encode([dict(each.values) for each in seen]))
+
+
+def test_the_volume_ends_at_the_limits():
+    files = [(0.6, 300), (0.7, 800), (0.8, 1500)]
+    limit = Limit("size_bytes", 2000.0)
+    free, limited = proposal_of(files), proposal_of(files, [limit])
+    assert free._cells._highs[0][-1] > 10_000  # what the largest networks of the space have
+    assert limited._cells._highs[0][-1] == 2000.0
+
+
+def test_a_network_that_learned_nothing_does_not_make_a_gain_look_small():
+    good = [(0.60, 300), (0.70, 800), (0.80, 1500), (0.82, 1600)]
+    with_a_bad_one = proposal_of([*good, (0.01, 350)])
+    assert with_a_bad_one._range == pytest.approx(0.82 - 0.70)
+    assert proposal_of(good)._range == pytest.approx(0.82 - 0.75)
