@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from hwkeras.compress.falling_rate import FallingRate
 from hwkeras.compress.legacy import tf_keras
@@ -98,7 +99,8 @@ class FineTuning:
         """
         is_classifier = "crossentropy" in getattr(self.loss, "__name__", type(self.loss).__name__).lower()
         metrics = list(self.metrics) if self.metrics is not None else ["accuracy"] if is_classifier else None
-        model.compile(tf_keras.optimizers.Adam(self.learning_rate), self.loss, metrics)
+        model.compile(_adam(self.learning_rate), self.loss, metrics)
+        model.optimizer.build(model.trainable_variables)
         arguments = {"verbose": 0, **self.fit_arguments}
         # The rate first, so that one a user's callback sets stands.
         rate = FallingRate(self.learning_rate, self.num_steps)
@@ -117,6 +119,22 @@ class FineTuning:
                 f"epochs at learning_rate={self.learning_rate:g}. Lower `learning_rate`, or check the data for NaN."
             )
         return {name: tuple(float(value) for value in values) for name, values in history.items()}
+
+
+def _adam(learning_rate):
+    """The optimizer. TensorFlow frees the graph of a training once the model is gone, which it else never does.
+
+    See `hwkeras.build.training_graphs`: neither the sum of gradients over replicas, of which there is one, nor the
+    making of the optimizer's own variables may be part of the graph.
+    """
+    optimizer = tf_keras.optimizers.Adam(learning_rate)
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        optimizer.aggregate_gradients = _as_they_are
+    return optimizer
+
+
+def _as_they_are(grads_and_vars):
+    return grads_and_vars
 
 
 def legacy_loss(model, x, y):
