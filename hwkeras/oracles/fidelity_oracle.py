@@ -30,7 +30,7 @@ DEFAULT_INNER = "pareto"
 _DEFAULT_INNER_ARGUMENTS = MappingProxyType({"num_candidates": 200})
 
 # What an inner oracle reads of the outer one, as it is now: it runs no trials of its own.
-_LENT = ("hyperparameters", "cost_model", "identity", "earlier", "trials", "start_order", "end_order", "ongoing_trials")
+_LENT = ("hyperparameters", "cost_model", "earlier", "trials", "start_order", "end_order", "ongoing_trials")
 
 
 class FidelityOracle(HardwareOracle):
@@ -51,7 +51,7 @@ class FidelityOracle(HardwareOracle):
             `3`.
         min_epochs: int, 1 or more: epochs of the first comparison, at least. Defaults to `1`.
         inner_arguments: dict, further arguments of the inner oracle. Defaults to `None`: none, but 200 candidates a
-            proposal where `inner` is left at its default.
+            proposal where `inner` is `"pareto"`.
         **arguments: see `HardwareOracle`; `max_trials` counts trainings, continued ones too.
 
     Attributes:
@@ -89,7 +89,7 @@ class FidelityOracle(HardwareOracle):
         self._inner_arguments = dict(inner_arguments or {})
         self._inner = self._new_inner()
         self._inner_saw = ()
-        self._plain, self._latest, self._num_followed = {}, [], 0
+        self._plain, self._latest = {}, (0, [])
         # By the first of some trials: the trials, and the order of them.
         self._orders = {}
 
@@ -186,11 +186,12 @@ class FidelityOracle(HardwareOracle):
             list of `Observation`; their values are the architecture's alone.
         """
         observations = super().observations()
-        if len(observations) != self._num_followed:  # They are only ever added.
+        number, latest = self._latest
+        if number != len(observations):  # They are only ever added.
             continued = {each.values.get(PARENT) for each in observations}
-            self._latest = [self._plainly(each) for each in observations if each.trial_id not in continued]
-            self._num_followed = len(observations)
-        return list(self._latest)
+            latest = [self._plainly(each) for each in observations if each.trial_id not in continued]
+            self._latest = (len(observations), latest)
+        return list(latest)
 
     def expected_gain(self):
         """What the inner oracle expects of one more candidate, once nothing on the front is left to be trained on.
@@ -239,7 +240,7 @@ class FidelityOracle(HardwareOracle):
         """See `HardwareOracle.set_state`."""
         super().set_state(state)
         self._inner, self._inner_saw, self._orders = self._new_inner(), (), {}
-        self._plain, self._latest, self._num_followed = {}, [], 0
+        self._plain, self._latest = {}, (0, [])
 
     def _populate(self, trial_id):
         fidelity = self.next_fidelity(is_exhausted=False)
@@ -295,6 +296,8 @@ class FidelityOracle(HardwareOracle):
         inner = self._inner_class(self.objectives, self.limits, **{**shared, **self._inner_arguments})
         inner.observations = self.observations
         inner.cost = self.cost
+        # It reads trials whose values also say how far they were trained.
+        inner.identity = lambda hp: self._key(hp.values)
         return inner
 
 

@@ -10,6 +10,7 @@ from hwkeras.oracles import RandomOracle
 from hwkeras.oracles import sampling
 from hwkeras.oracles.asha import AshaOracle
 from hwkeras.oracles.fidelity import Fidelity
+from hwkeras.oracles.fidelity import architecture_values
 from hwkeras.oracles.fidelity import best_first
 from hwkeras.oracles.fidelity import ladder
 from hwkeras.oracles.fidelity_oracle import FidelityOracle
@@ -296,3 +297,12 @@ def test_no_gain_is_expected_by_who_does_not_say(tmp_path):
     oracle = open_asha(tmp_path, inner="random", max_trials=9)
     drive(oracle, 9, trained)
     assert oracle.expected_gain() is None
+
+
+def test_the_inner_oracle_knows_what_was_tried_however_long_it_was_trained(tmp_path):
+    oracle = AshaOracle(["accuracy"], inner="greedy", max_epochs=9, max_trials=8, seed=0, hyperparameters=toy_space())
+    trials = drive(opened(oracle, tmp_path), 8)
+    inner = oracle._inner
+    plain = [architecture_values(trial.hyperparameters.values) for trial in trials]
+    assert len(plain) == 8 and plain[0] != dict(trials[0].hyperparameters.values)
+    assert {inner._name_of(values) for values in plain} == inner._all_tried()
