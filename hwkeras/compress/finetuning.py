@@ -129,12 +129,8 @@ def _adam(learning_rate):
     """
     optimizer = tf_keras.optimizers.Adam(learning_rate)
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        optimizer.aggregate_gradients = _as_they_are
+        optimizer.aggregate_gradients = lambda grads_and_vars: grads_and_vars
     return optimizer
-
-
-def _as_they_are(grads_and_vars):
-    return grads_and_vars
 
 
 def legacy_loss(model, x, y):

@@ -29,7 +29,7 @@ _NUM_EARLIER = 100
 _NUM_INITIAL_INFORMED = 4
 # For how many of them the cost model is asked, where it does not say.
 _NUM_COSTED = 32
-# A proposal for the first objective alone is worth a trial where it promises this share of the better half's range.
+# A proposal for the first objective alone is worth a trial where it promises this share of the best one's lead.
 _WORTH_A_TURN = 0.02
 # The elite: the front, and this share of all by rank.
 _ELITE_SHARE, _LEAST_ELITE = 0.2, 5
@@ -144,8 +144,9 @@ class ParetoOracle(HardwareOracle):
         is_its_turn = self.limits and len(objectives) > 1 and len(observations) % 2
         if not is_its_turn or self._dear() is not objectives[0]:
             return None
-        chosen, share = Proposal(self, self._coded.encoding, observations, codes, objectives[:1]).best_of(pool)
-        return (chosen, share) if share is None or share >= _WORTH_A_TURN else None
+        alone = Proposal(self, self._coded.encoding, observations, codes, objectives[:1])
+        chosen, share = alone.best_of(pool)
+        return (chosen, share) if share is None or share >= _WORTH_A_TURN * alone.lead else None
 
     @property
     def num_costed(self):
@@ -156,8 +157,8 @@ class ParetoOracle(HardwareOracle):
         """What the last proposal is expected to add.
 
         Returns:
-            float, a share of the hypervolume of the trials within the limits (of what the best is ahead of the median
-            in the first objective, where the proposal was for it alone); None while that is not known.
+            float, a share of the hypervolume of the trials within the limits (of the first objective's range,
+            where the proposal was for it alone); None while that is not known.
         """
         return self._expected_gain
 

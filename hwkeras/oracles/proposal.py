@@ -95,6 +95,14 @@ class Proposal:
         return self._choose(pool, promise, lambda pool, costs: 1.0)[0]
 
     @property
+    def lead(self):
+        """float, what the best is ahead of the median of those within the limits, as a share of the range.
+
+        One network that learned nothing makes the range wide, and not this.
+        """
+        return self._lead / self._range
+
+    @property
     def objective(self):
         """`hwkeras.objectives.Objective`, the dear one."""
         return self._objective
@@ -210,9 +218,9 @@ class Proposal:
         low, high = dear[finite].min(initial=np.inf), dear[finite].max(initial=-np.inf)
         worst = high + _MARGIN * max(high - low, 1e-9) if finite.any() else 0.0
         self._best = float(reached[:, self._dear].min()) if len(reached) else worst
-        # Of the better half: one network that learned nothing must not make every gain look small.
-        middle = float(np.median(reached[:, self._dear])) if len(reached) else worst
-        self._range = max(middle - self._best, 1e-12)
+        self._range = max(worst - self._best, 1e-12)
+        middle = float(np.median(np.unique(reached[:, self._dear]))) if len(reached) else worst
+        self._lead = middle - self._best
         if not self._others:
             return None
         reference = np.array([self._ceiling(place, others[finite][:, place]) for place in range(others.shape[1])])
@@ -233,14 +241,15 @@ class Proposal:
         return rows[np.isfinite(rows).all(axis=1)]
 
     def _ceiling(self, place, seen):
-        """The loss of another objective beyond which nothing counts; at most the limit on it."""
+        """The loss of another objective beyond which nothing counts; no farther than the limit."""
         objective = self._others[place]
         surveyed = self._survey.losses(objective) if objective.metric in self._known else np.zeros(0)
         surveyed = surveyed[np.isfinite(surveyed)]
         top = max([*seen, np.quantile(surveyed, _CEILING) if len(surveyed) else -math.inf], default=0.0)
         bottom = min([*seen, *surveyed], default=0.0)
         bounds = [objective.loss(limit.bound) for limit in self._oracle.limits if limit.metric == objective.metric]
-        return min([top + _MARGIN * max(top - bottom, 1e-9), *bounds])
+        top = min([top, *bounds])
+        return top + _MARGIN * max(top - bottom, 1e-9)
 
     def _share(self, gain):
         if not self._within.any():

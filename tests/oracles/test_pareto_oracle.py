@@ -283,11 +283,12 @@ def test_the_volume_ends_at_the_limits():
     limit = Limit("size_bytes", 2000.0)
     free, limited = proposal_of(files), proposal_of(files, [limit])
     assert free._cells._highs[0][-1] > 10_000  # what the largest networks of the space have
-    assert limited._cells._highs[0][-1] == 2000.0
+    # A little farther, so that a network of just that size counts.
+    assert 2000.0 < limited._cells._highs[0][-1] < 1.03 * 2000.0
 
 
 def test_a_network_that_learned_nothing_does_not_make_a_gain_look_small():
     good = [(0.60, 300), (0.70, 800), (0.80, 1500), (0.82, 1600)]
     with_a_bad_one = proposal_of([*good, (0.01, 350)])
-    assert with_a_bad_one._range == pytest.approx(0.82 - 0.70)
-    assert proposal_of(good)._range == pytest.approx(0.82 - 0.75)
+    assert with_a_bad_one.lead * with_a_bad_one._range == pytest.approx(0.82 - 0.70)
+    assert proposal_of(good).lead * proposal_of(good)._range == pytest.approx(0.82 - 0.75)
