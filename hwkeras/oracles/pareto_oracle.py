@@ -52,9 +52,10 @@ class ParetoOracle(HardwareOracle):
     4. Trials of earlier searches (`earlier`) enter the process too, each search with a likeness to this one and a level
        of its own, which the trials of this search decide; and every other of the first candidates, which are then
        fewer, is one the earlier ones expect most of. A search whose trials do not predict each other is ignored.
-    5. Where the cost model gives scores of the untrained network (`zero_cost_naswot` and its like), or with
-       `learns_from_costs`, the process compares the last few candidates of a choice by these too.
-
+    5. Where the cost model knows the MACs or the weights of a network (`macs`, `params`), the process compares
+       candidates by these too, and with `learns_from_costs` by every cost: larger ones mostly learn more, whatever they
+       are made of. Where it gives scores of the untrained network (`zero_cost_naswot` and its like), the last few
+       candidates of a choice are compared by these as well.
     6. Where the cost model knows the MACs, a candidate is worth what it promises over a power of what its training
        takes, which grows with them: expected improvement by cost (Snoek et al., 2012, arXiv:1206.2944), softened as
        Lee et al. do (2020, arXiv:2003.10870), for few trials whose number is the limit.
@@ -71,8 +72,8 @@ class ParetoOracle(HardwareOracle):
         num_costed: int, 1 or more, or None: candidates a proposal for which the cost model is asked; once, at the
             beginning, for twice as many. Defaults to `None`: the attribute `num_affordable` of the cost model, 32 where
             it has none.
-        learns_from_costs: bool, whether the process compares candidates by all that the cost model knows, such as MACs
-            and size. Defaults to `False`: then by zero-cost scores alone, where there are any.
+        learns_from_costs: bool, whether the process compares candidates by all that the cost model knows, such as
+            latency and peak RAM. Defaults to `False`: then by MACs, weights and zero-cost scores, where there are any.
         effort_exponent: float from 0 to 1, the power of step 6; 0 counts trials, 1 counts time. Defaults to `0.5`.
         num_candidates: int, 10 or more, made for each proposal, of which the best is taken. Defaults to `1000`.
         **arguments: see `HardwareOracle`.

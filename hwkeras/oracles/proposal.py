@@ -24,6 +24,8 @@ _LEAST_CHANCE = 1e-3
 _FIXED_EFFORT = 0.3
 # Scores of untrained networks; all other costs are amounts, which differ by factors.
 _PROXY = "zero_cost_"
+# How much a network can learn: of the costs, what tells most of its accuracy, whatever it is made of.
+_CAPACITY = ("macs", "params")
 
 
 class Proposal:
@@ -54,7 +56,7 @@ class Proposal:
     @property
     def is_informed(self):
         """Whether the model of the dear objective knows more than chance."""
-        return len(self._observations) < _LEAST_FOR_SKILL or self._model(self._objective).skill > 0.0
+        return len(self._observations) < _LEAST_FOR_SKILL or self._dear_model(self._features_of_costs()).skill > 0.0
 
     def best_of(self, pool):
         """The candidate that is expected to add most.
@@ -161,26 +163,36 @@ class Proposal:
         return (_FIXED_EFFORT + np.maximum(macs, 0.0) / max(self._survey.usual_macs, 1.0)) ** exponent
 
     def _predict_dear(self, pool, costs):
-        """The model of the dear objective with what it says: by the costs too, where they are known and of use."""
-        names = self._features_of_costs() if costs is not None else []
+        """The model of the dear objective with what it says: by the costs too, where they are of use."""
+        names = self._features_of_costs(with_proxies=costs is not None)
+        dear = self._dear_model(names)
         if not names:
-            dear = self._model(self._objective)
             return dear, *dear.predict(pool)
-        if "by costs" not in self._models:
+        if costs is not None:
+            return dear, *dear.predict(pool, _features(costs, names))
+        amounts = [self._model(Objective(name, METRICS[name].direction)).expected_losses(pool) for name in names]
+        return dear, *dear.predict(pool, _scaled(np.stack(amounts, axis=1), names))
+
+    def _dear_model(self, names):
+        """The model of the dear objective, by the costs of these names too."""
+        if not names:
+            return self._model(self._objective)
+        key = f"by {len(names)} costs"
+        if key not in self._models:
             known = [self._oracle.cost(dict(each.values)) for each in self._observations]
             losses, features = self._losses[:, self._dear], _features(known, names)
             # A trial whose costs are not known, because its network cannot be built any more, is left out.
             losses = np.where(np.isfinite(features).all(axis=1), losses, np.inf)
-            self._models["by costs"] = self._oracle.model(self._objective, self._codes, losses, features)
-        dear = self._models["by costs"]
-        return dear, *dear.predict(pool, _features(costs, names))
+            self._models[key] = self._oracle.model(self._objective, self._codes, losses, features)
+        return self._models[key]
 
-    def _features_of_costs(self):
-        """The names of the costs that the dear objective is modeled by."""
+    def _features_of_costs(self, with_proxies=False):
+        """The names of the costs that the dear objective is modeled by; those of proxies cannot be predicted."""
         if self._objective.metric in self._known or self._oracle.heard(self._objective) is not None:
             return []  # What a candidate of an earlier search costs here is not known.
-        is_learned_from = self._oracle.learns_from_costs
-        return sorted(name for name in self._known if is_learned_from or name.startswith(_PROXY))
+        proxies = {name for name in self._known if name.startswith(_PROXY)}
+        amounts = self._known - proxies if self._oracle.learns_from_costs else self._known.intersection(_CAPACITY)
+        return sorted(amounts | proxies if with_proxies else amounts)
 
     def _values(self, objective, pool, costs):
         """The losses of an objective: what the cost model says, else what is predicted."""
@@ -278,8 +290,12 @@ def _loss(objective, metrics):
 
 
 def _features(costs, names):
-    """Float array of shape (num_candidates, num_names): amounts by their logarithms, proxies as they are."""
+    """Float array of shape (num_candidates, num_names), NaN where a cost is not known."""
     rows = np.array([[(cost or {}).get(name, math.nan) for name in names] for cost in costs], dtype=float)
-    rows = rows.reshape(len(costs), len(names))
+    return _scaled(rows.reshape(len(costs), len(names)), names)
+
+
+def _scaled(rows, names):
+    """Amounts by their logarithms, proxies as they are."""
     is_amount = np.array([not name.startswith(_PROXY) for name in names])
     return np.where(is_amount, np.log(np.maximum(rows, 1e-9)), rows)

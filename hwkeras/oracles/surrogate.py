@@ -41,7 +41,7 @@ class MetricModel:
         self._encoding, self._objective, self._others = encoding, objective, others
         self._process = GaussianProcess(encoding.num_choices)
         self._process.hyperparameters = weights_of(
-            objective.metric if features is None else f"{objective.metric} by its costs",
+            objective.metric if features is None else f"{objective.metric} by {features.shape[1]} costs",
             len(losses),
             lambda number: self._fitted(codes[:number], losses[:number], features),
         )

@@ -61,12 +61,12 @@ def chain_metrics(hp):
 def search(tmp_path):
     """Runs trials and returns their metrics."""
 
-    def run(oracle_class, num_trials, seed=0, cost_model=chain_cost, **arguments):
+    def run(oracle_class, num_trials, seed=0, cost_model=chain_cost, metrics=chain_metrics, **arguments):
         oracle = oracle_class(
             max_trials=num_trials, seed=seed, hyperparameters=chain_space(), cost_model=cost_model, **arguments
         )
         opened(oracle, tmp_path / f"{oracle_class.__name__}{seed}{getattr(cost_model, '__name__', '')}")
-        return oracle, [chain_metrics(trial.hyperparameters) for trial in drive(oracle, num_trials, chain_metrics)]
+        return oracle, [metrics(trial.hyperparameters) for trial in drive(oracle, num_trials, metrics)]
 
     return run
 
@@ -139,12 +139,25 @@ def scored_cost(hp):
     return {**chain_cost(hp), "zero_cost_naswot": 3.0 * chain_metrics(hp)["accuracy"]}
 
 
+def macs_cost(hp):
+    """MACs, which grow much faster than what the network is worth."""
+    known = chain_cost(hp)
+    return known | {"macs": 1000.0 * (known["size_bytes"] / 100.0) ** 2}
+
+
 @pytest.mark.parametrize(
-    ("cost_model", "asked", "num_features"),
-    [(chain_cost, False, 0), (chain_cost, True, 2), (scored_cost, False, 1), (scored_cost, True, 3)],
+    ("cost_model", "asked", "numbers"),
+    [
+        (chain_cost, False, set()),
+        (chain_cost, True, {2}),
+        (macs_cost, False, {1}),
+        (macs_cost, True, {3}),
+        (scored_cost, False, {1}),  # the last few candidates only: of others the score is not known
+        (scored_cost, True, {2, 3}),
+    ],
 )
-def test_what_the_dear_objective_is_learned_from(search, cost_model, asked, num_features):
-    """Scores of the untrained network where there are any, amounts where it is asked for."""
+def test_what_the_dear_objective_is_learned_from(search, cost_model, asked, numbers):
+    """MACs and weights where they are known, every amount where it is asked for, scores of the untrained network."""
     fitted = []
 
     class Spying(ParetoOracle):
@@ -154,15 +167,9 @@ def test_what_the_dear_objective_is_learned_from(search, cost_model, asked, num_
 
     arguments = {"objectives": ["accuracy", "latency_ms"], "cost_model": cost_model, "learns_from_costs": asked}
     search(Spying, 6, **arguments)
-    assert {shape for metric, shape in fitted if metric == "latency_ms"} == {None}
+    assert {shape for metric, shape in fitted if metric != "accuracy"} == {None}
     of_accuracy = {shape for metric, shape in fitted if metric == "accuracy"} - {None}
-    assert of_accuracy == ({(4, num_features), (5, num_features)} if num_features else set())
-
-
-def macs_cost(hp):
-    """MACs, which grow much faster than what the network is worth."""
-    known = chain_cost(hp)
-    return known | {"macs": 1000.0 * (known["size_bytes"] / 100.0) ** 2}
+    assert of_accuracy == {(trials, number) for trials in (4, 5) for number in numbers}
 
 
 def test_trials_go_where_an_hour_of_training_promises_most(search):
@@ -176,6 +183,26 @@ def test_trials_go_where_an_hour_of_training_promises_most(search):
         spent[exponent] = [sum(macs_cost(hp)["macs"] for hp in each) for each in trials]
     assert sum(spent[0.5]) < 0.8 * sum(spent[0.0])
     assert np.mean(fronts[0.5]) > 0.97 * np.mean(fronts[0.0])
+
+
+def test_what_a_network_can_learn_is_known_before_it_is_trained(search):
+    """Where accuracy follows from the MACs alone, better networks are found when they are known."""
+
+    def metrics(hp):
+        return {"accuracy": 1.0 - 0.5 / (1.0 + macs_cost(hp)["macs"] ** 0.25), "latency_ms": 1.0}
+
+    def latency(hp):
+        return {"latency_ms": 1.0}
+
+    def latency_and_macs(hp):
+        return {"latency_ms": 1.0, "macs": macs_cost(hp)["macs"]}
+
+    best = []
+    for cost_model in (latency, latency_and_macs):
+        arguments = {"objectives": ["accuracy"], "cost_model": cost_model, "effort_exponent": 0.0, "metrics": metrics}
+        runs = [search(ParetoOracle, 6, seed, **arguments)[1] for seed in range(6)]
+        best.append(np.mean([max(each["accuracy"] for each in run) for run in runs]))
+    assert best[0] < best[1]
 
 
 def test_where_macs_are_not_known_trials_are_counted(search, tmp_path):
