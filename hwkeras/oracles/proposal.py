@@ -26,6 +26,8 @@ _FIXED_EFFORT = 0.3
 _PROXY = "zero_cost_"
 # How much a network can learn: of the costs, what tells most of its accuracy, whatever it is made of.
 _CAPACITY = ("macs", "params")
+# Amounts below this share of the usual one, wider than any space of networks, count as this share.
+_LEAST_AMOUNT = 1e-4
 
 
 class Proposal:
@@ -160,7 +162,7 @@ class Proposal:
             return 1.0
         macs = self._values(Objective("macs", METRICS["macs"].direction), pool, costs)
         # Predicted ones may lie below 0, and networks without a single multiplication are usual in some spaces.
-        return (_FIXED_EFFORT + np.maximum(macs, 0.0) / max(self._survey.usual_macs, 1.0)) ** exponent
+        return (_FIXED_EFFORT + np.maximum(macs, 0.0) / max(self._survey.usual("macs"), 1.0)) ** exponent
 
     def _predict_dear(self, pool, costs):
         """The model of the dear objective with what it says: by the costs too, where they are of use."""
@@ -169,22 +171,21 @@ class Proposal:
         if not names:
             return dear, *dear.predict(pool)
         if costs is not None:
-            return dear, *dear.predict(pool, _features(costs, names))
+            return dear, *dear.predict(pool, self._features(costs, names))
         amounts = [self._model(Objective(name, METRICS[name].direction)).expected_losses(pool) for name in names]
-        return dear, *dear.predict(pool, _scaled(np.stack(amounts, axis=1), names))
+        return dear, *dear.predict(pool, self._scaled(np.stack(amounts, axis=1), names))
 
     def _dear_model(self, names):
         """The model of the dear objective, by the costs of these names too."""
         if not names:
             return self._model(self._objective)
-        key = f"by {len(names)} costs"
-        if key not in self._models:
+        if tuple(names) not in self._models:
             known = [self._oracle.cost(dict(each.values)) for each in self._observations]
-            losses, features = self._losses[:, self._dear], _features(known, names)
+            losses, features = self._losses[:, self._dear], self._features(known, names)
             # A trial whose costs are not known, because its network cannot be built any more, is left out.
             losses = np.where(np.isfinite(features).all(axis=1), losses, np.inf)
-            self._models[key] = self._oracle.model(self._objective, self._codes, losses, features)
-        return self._models[key]
+            self._models[tuple(names)] = self._oracle.model(self._objective, self._codes, losses, features)
+        return self._models[tuple(names)]
 
     def _features_of_costs(self, with_proxies=False):
         """The names of the costs that the dear objective is modeled by; those of proxies cannot be predicted."""
@@ -193,6 +194,20 @@ class Proposal:
         proxies = {name for name in self._known if name.startswith(_PROXY)}
         amounts = self._known - proxies if self._oracle.learns_from_costs else self._known.intersection(_CAPACITY)
         return sorted(amounts | proxies if with_proxies else amounts)
+
+    def _features(self, costs, names):
+        """Float array of shape (num_candidates, num_names), NaN where a cost is not known."""
+        rows = np.array([[(cost or {}).get(name, math.nan) for name in names] for cost in costs], dtype=float)
+        return self._scaled(rows.reshape(len(costs), len(names)), names)
+
+    def _scaled(self, rows, names):
+        """Amounts by their logarithms, proxies as they are.
+
+        A network of no MACs at all must not stand so far from all others that nothing else counts.
+        """
+        is_amount = np.array([not name.startswith(_PROXY) for name in names])
+        least = np.array([max(_LEAST_AMOUNT * self._survey.usual(name), 1e-9) for name in names])
+        return np.where(is_amount, np.log(np.maximum(rows, least)), rows)
 
     def _values(self, objective, pool, costs):
         """The losses of an objective: what the cost model says, else what is predicted."""
@@ -287,15 +302,3 @@ def dear_and_others(objectives, known):
 def _loss(objective, metrics):
     value = metrics.get(objective.metric)
     return objective.loss(math.nan if value is None else value)
-
-
-def _features(costs, names):
-    """Float array of shape (num_candidates, num_names), NaN where a cost is not known."""
-    rows = np.array([[(cost or {}).get(name, math.nan) for name in names] for cost in costs], dtype=float)
-    return _scaled(rows.reshape(len(costs), len(names)), names)
-
-
-def _scaled(rows, names):
-    """Amounts by their logarithms, proxies as they are."""
-    is_amount = np.array([not name.startswith(_PROXY) for name in names])
-    return np.where(is_amount, np.log(np.maximum(rows, 1e-9)), rows)

@@ -40,11 +40,17 @@ class Survey:
         names = [{name for name, value in cost.items() if value is not None and math.isfinite(value)} for cost in costs]
         return frozenset.intersection(*map(frozenset, names)) if names else frozenset()
 
-    @cached_property
-    def usual_macs(self):
-        """float, the median of the multiply-accumulates of those whose are known; NaN where none are."""
-        macs = [cost["macs"] for cost in self.costs if "macs" in cost]
-        return float(np.median(macs)) if macs else math.nan
+    def usual(self, name):
+        """The median of a cost.
+
+        Args:
+            name: str, of a metric.
+
+        Returns:
+            float, in the metric's unit, of those whose cost is known; NaN where none is.
+        """
+        values = [cost[name] for cost in self.costs if cost.get(name) is not None]
+        return float(np.median(values)) if values else math.nan
 
     def losses(self, objective):
         """A metric of all of them, turned so that less is better.

@@ -205,6 +205,24 @@ def test_what_a_network_can_learn_is_known_before_it_is_trained(search):
     assert best[0] < best[1]
 
 
+def test_a_network_without_macs_does_not_stretch_the_features(search):
+    seen = []
+
+    class Spying(ParetoOracle):
+        def model(self, objective, codes, losses, features=None, is_informed=True):
+            seen.extend([] if features is None else features[:, 0])
+            return super().model(objective, codes, losses, features, is_informed)
+
+    def some_without(hp):
+        known = macs_cost(hp)
+        return known | {"macs": 0.0 if hp.get("depth") == 1 else known["macs"]}
+
+    oracle, _ = search(Spying, 16, objectives=["accuracy"], cost_model=some_without)
+    usual = oracle.surveyed().usual("macs")
+    assert min(seen) == pytest.approx(np.log(1e-4 * usual))
+    assert np.isnan(oracle.surveyed().usual("peak_ram_bytes"))
+
+
 def test_where_macs_are_not_known_trials_are_counted(search, tmp_path):
     chosen = []
     for exponent in (0.0, 0.5):
