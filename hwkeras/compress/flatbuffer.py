@@ -15,6 +15,8 @@ from tensorflow.lite.tools import flatbuffer_utils
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from hwkeras.compress.legacy import tf_keras
+from hwkeras.convert.dead_ranges import has_dead_ranges
+from hwkeras.convert.dead_ranges import revived
 from hwkeras.convert.reasons import conversion_reason
 from hwkeras.convert.silence import silenced
 from hwkeras.errors import ConversionError
@@ -116,7 +118,7 @@ def to_flatbuffer(model, precision, calibration=None, keeps_names=False):
     with silenced() as chatter, warnings.catch_warnings():
         # The converter warns of the statistics it finds missing in every quantization-aware model.
         warnings.simplefilter("ignore", UserWarning)
-        content, error = _converted(converter)
+        content, error = _converted(converter, precision)
     if error is not None:
         reason = conversion_reason(str(error).strip() or repr(error), chatter.text)
         raise ConversionError(
@@ -318,9 +320,10 @@ def operator_name(model, operator):
     return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _converted(converter):
+def _converted(converter, precision):
     try:
-        return bytes(converter.convert()), None
+        content = bytes(converter.convert())
+        return revived(converter) if precision == "int8" and has_dead_ranges(content) else content, None
     except (ConverterError, RuntimeError, ValueError) as error:
         return None, error
 

@@ -10,6 +10,8 @@ from hwkeras.compress.legacy import tfmot
 _Q = tfmot.quantization.keras
 # How much of the range of earlier batches is kept with each new one.
 _KEPT = 0.95
+# Of an output that was never anything but zero: that of nothing would be a scale no kernel computes with.
+_RANGE_OF_ZEROS = 1.0
 
 
 class OutputQuantizer(_Q.quantizers.Quantizer):
@@ -52,11 +54,13 @@ class OutputQuantizer(_Q.quantizers.Quantizer):
         if training:
             # TFLite needs zero within every range.
             batch = tf.minimum(tf.reduce_min(inputs), 0.0), tf.maximum(tf.reduce_max(inputs), 0.0)
-            kept = tf.where(tf.equal(low, high), 0.0, _KEPT)
+            # A batch of zeros, such as of ReLUs that are all off, says nothing of the range.
+            kept = tf.where(tf.equal(*batch), 1.0, tf.where(tf.equal(low, high), 0.0, _KEPT))
             low, high = (
                 end.assign(kept * end + (1.0 - kept) * tf.stop_gradient(now))
                 for end, now in zip((low, high), batch, strict=True)
             )
+        high = tf.where(tf.equal(low, high), _RANGE_OF_ZEROS, high)
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
 
     def get_config(self):

@@ -13,6 +13,8 @@ from hwkeras.convert.agreement import compare
 from hwkeras.convert.calibration import arrange
 from hwkeras.convert.calibration import random_samples
 from hwkeras.convert.calibration import take_samples
+from hwkeras.convert.dead_ranges import has_dead_ranges
+from hwkeras.convert.dead_ranges import revived
 from hwkeras.convert.float_front import join
 from hwkeras.convert.frozen import freeze
 from hwkeras.convert.frozen import import_tensorflow
@@ -190,7 +192,9 @@ def flatbuffer_of(frozen, precision, samples=None):
         )
     try:
         with silenced() as chatter:
-            return bytes(_converter(frozen, precision, samples).convert())
+            converter = _converter(frozen, precision, samples)
+            content = bytes(converter.convert())
+            return revived(converter) if precision == "int8" and has_dead_ranges(content) else content
     except Exception as error:  # The converter raises bare Exceptions of several modules; all end this conversion.
         raise ConversionError(
             f"Conversion to {precision} failed: {conversion_reason(str(error), chatter.text)}"

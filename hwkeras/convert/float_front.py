@@ -6,11 +6,12 @@ precision; the rest of the model, the body, is of the precision asked for.
 
 from __future__ import annotations
 
+from hwkeras.convert.file_objects import pack
+from hwkeras.convert.file_objects import unpack
 from hwkeras.convert.reasons import failure_reason
 from hwkeras.errors import ConversionError
 
 _PREFIX = "front_"
-_ALIGNMENT = 16
 
 
 def split(model):
@@ -69,9 +70,9 @@ def join(front, body):
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    first, second = (schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(file), 0)) for file in (front, body))
+    first, second = unpack(front), unpack(body)
     _Joint(schema, first, second).join()
-    return _packed(second)
+    return pack(second)
 
 
 class _Joint:
@@ -136,31 +137,3 @@ class _Joint:
         entry = self._schema.TensorMapT()
         entry.name, entry.tensorIndex = self._target.tensors[place].name, place
         return entry
-
-
-def _packed(model):
-    import flatbuffers
-
-    for buffer in model.buffers:
-        buffer.Pack = _aligned(buffer)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def _aligned(buffer):
-    """Writes constants where every kernel can load them: the generated code knows no alignment of bytes."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    def pack(builder):
-        data = None
-        if buffer.data is not None and len(buffer.data):
-            content = bytes(bytearray(buffer.data))
-            builder.Prep(_ALIGNMENT, len(content))
-            data = builder.CreateByteVector(content)
-        schema.BufferStart(builder)
-        if data is not None:
-            schema.BufferAddData(builder, data)
-        return schema.BufferEnd(builder)
-
-    return pack

@@ -58,25 +58,33 @@ class Budget:
         self._clock = clock
         self._trial_seconds = []
         self._epochs = []
+        self._epochs_of_others = 0
         self._gains = []
         self._started = self._trial_started = clock()
 
     @property
     def num_epochs(self):
         """int, epochs trained so far, those of earlier sessions included."""
-        return sum(self._epochs)
+        return sum(self._epochs) + self._epochs_of_others
+
+    @property
+    def num_epochs_left(self):
+        """float, epochs that may still be trained; infinity without a bound."""
+        return math.inf if self._max_total_epochs is None else self._max_total_epochs - self.num_epochs
 
     def start(self):
         """The search begins now."""
         self._started = self._clock()
 
-    def resume(self, ended=(), epochs=1):
+    def resume(self, ended=(), epochs=1, compressed=()):
         """Takes over what earlier sessions of the run spent, and checks that there is something left to spend.
 
         Args:
             ended: sequence of dict, what the journal says of trials that ended in earlier sessions: their `epochs` and
                 `expected_gain`, where known. Defaults to `()`.
             epochs: int, those a trial trains. Defaults to `1`.
+            compressed: sequence of dict, what the journal says of networks compressed after the trials, with their
+                `epochs`. Defaults to `()`.
 
         Raises:
             UserError: not one trial fits the budget.
@@ -88,6 +96,15 @@ class Budget:
             )
         self._epochs = [event["epochs"] for event in ended if event.get("epochs") is not None]
         self._gains = [event.get("expected_gain") for event in ended]
+        self._epochs_of_others = sum(event["epochs"] for event in compressed)
+
+    def spend(self, epochs):
+        """Counts epochs that were trained outside the trials.
+
+        Args:
+            epochs: int.
+        """
+        self._epochs_of_others += epochs
 
     def trial_begins(self):
         """A trial begins now."""

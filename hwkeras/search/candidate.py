@@ -6,6 +6,8 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 
+from hwkeras.convert import PRECISIONS
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -13,7 +15,7 @@ class Candidate:
 
     Args:
         trial: str, the id of the trial that trained it.
-        precision: str, one of `hwkeras.convert.PRECISIONS`.
+        precision: str, one of `hwkeras.convert.PRECISIONS`, or the recipe that compressed the network.
         metrics: dict of metric name to float, all of the bytes in `file`, beside Keras' own `val_*`.
         architecture: str, one line for a person; the hyperparameters where the model is the user's own.
         architecture_hash: str, equal for equal architectures.
@@ -30,6 +32,11 @@ class Candidate:
     file: str
     measurement: dict = field(default_factory=dict)
     status: str = "ok"
+
+    @property
+    def is_compressed(self):
+        """bool, whether a recipe trained the network further."""
+        return self.precision not in PRECISIONS
 
     def to_json(self):
         """Returns a JSON-able dict; `from_json` reads it back."""

@@ -16,13 +16,13 @@ class Compression:
 
     A network that was trained is deployed in all precisions, which costs seconds. A recipe trains it further, which
     costs about as much as a trial: it is spent where the network, were its first objective a little better, would lie
-    on the front.
+    on the front; once a recipe was tried on some, where what it did to them would bring the network there.
 
     Args:
         recipes: sequence of str, such as `("int8_qat", "prune=0.5+int8_qat")`, see `compress.Recipe`. Defaults to `()`.
         epochs: int, of each step of a recipe that trains. Defaults to `None`: a third of those of a trial, at least 1.
-        margin: float in [0, 1), what a recipe may bring: of an accuracy or another share so much, of another objective
-            this share of it. Defaults to `0.02`.
+        margin: float in [0, 1), what a recipe that was hardly tried may bring: of an accuracy or another share so much,
+            of another objective this share of it. Defaults to `0.02`.
 
     Raises:
         UserError: a wrong recipe, one asked for twice, one that is a precision, or a number out of range.

@@ -96,7 +96,8 @@ class HopelessTrials:
 
     A trial is stopped when for each precision it would be deployed in there is a candidate within the limits that is
     as good in every objective known before training, and better in the one that training decides than the trial can
-    become (`learning_curve.forecast`). Latencies are compared at the ends of their intervals that speak for the trial.
+    become (`learning_curve.forecast`). Files that recipes made are not compared with: the trial may be compressed too.
+    Latencies are compared at the ends of their intervals that speak for the trial.
     Where training decides none of the objectives, or several, or where the validation metric of that name is not among
     those of the model, nothing is stopped.
 
@@ -178,7 +179,7 @@ class HopelessTrials:
         """The curves of trials that were trained to the end, as many epochs as trials are now, with their ends."""
         objective = self._objectives[self._dear]
         ends = {}
-        for candidate in self._outcome.candidates():
+        for candidate in self._plain():
             loss = objective.loss(candidate.metrics.get(objective.metric, math.nan))
             ends[candidate.trial] = min(loss, ends.get(candidate.trial, math.inf))
         curves = {
@@ -188,11 +189,12 @@ class HopelessTrials:
         }
         return [CompletedCurve(curves[trial], ends[trial]) for trial in sorted(curves) if trial in ends]
 
+    def _plain(self):
+        return [candidate for candidate in self._outcome.candidates() if not candidate.is_compressed]
+
     def _to_beat(self, costs):
         """The loss below which a trial must end in some precision to come onto the front."""
-        able = [
-            c for c in self._outcome.candidates() if c.status == "ok" and not total_violation(self._limits, c.metrics)
-        ]
+        able = [c for c in self._plain() if c.status == "ok" and not total_violation(self._limits, c.metrics)]
         _, highs = selection.intervals_of(able, self._objectives)
         cheap = [index for index in range(len(self._objectives)) if index != self._dear]
         losses = []

@@ -93,7 +93,7 @@ def lint_space(space, num_samples=20, *, precisions=PRECISIONS, twins=True, seed
         num_samples: int, networks. Defaults to `20`.
         precisions: sequence of str. Defaults to all of `hwkeras.convert.PRECISIONS`.
         twins: bool, whether twins are made. Defaults to `True`.
-        seed: int, of the draws. Defaults to `0`.
+        seed: int, of the draws and of the weights: the global seed of Keras and numpy is set. Defaults to `0`.
 
     Returns:
         SpaceReport.
@@ -105,7 +105,8 @@ def lint_space(space, num_samples=20, *, precisions=PRECISIONS, twins=True, seed
         raise UserError(f"`num_samples` must be at least 1. Received: num_samples={num_samples!r}.")
     lint = _Lint(as_hypermodel(space), require_precisions(precisions), twins, seed)
     rng = np.random.default_rng(seed)
-    for _ in range(num_samples):
+    for number in range(num_samples):
+        keras.utils.set_random_seed((seed + number) % 2**32)  # what is found in some weights is found again
         lint.check(sampling.sample(lint.declared, rng))
     number = len(lint.declared.space)
     return SpaceReport(num_samples, number, tuple(lint.findings), tuple(lint.sizes), lint.precisions)

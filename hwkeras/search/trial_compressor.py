@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import keras
-import numpy as np
 
 from hwkeras.errors import HwkerasError
 from hwkeras.errors import UserError
-from hwkeras.objectives import METRICS
-from hwkeras.objectives import total_violation
 from hwkeras.oracles.fidelity import Fidelity
-from hwkeras.search import selection
+from hwkeras.search.recipe_promise import RecipePromise
 from hwkeras.search.training_data import is_arrays
 
 _BATCH_SIZE = 64
@@ -43,9 +40,12 @@ class TrialCompressor:
         self._deployer = deployer
         self._its = services
         self._seed = seed
+        self._promise = RecipePromise(
+            services.outcome, services.oracle.objectives, services.oracle.limits, compression.margin
+        )
 
     def add_to(self, candidates, model, trial):
-        """Compresses the network of a trial, where it lies near the front.
+        """Compresses the network of a trial by the recipes that promise enough for it.
 
         Args:
             candidates: non-empty list of `Candidate`, what the trial was deployed as.
@@ -57,13 +57,11 @@ class TrialCompressor:
         """
         fidelity = Fidelity.of(trial.hyperparameters.values)
         is_trained = fidelity is None or fidelity.epochs >= self._data.num_epochs
-        if not self._compression.recipes or not is_trained or not self._is_near(candidates):
+        if not is_trained:
             return candidates, 0
-        known = {candidate.precision for candidate in candidates} | self._failed(trial.trial_id)
         files, num_epochs = {}, 0
-        for number, recipe in enumerate(self._compression.recipes):
-            if recipe in known:
-                continue
+        for recipe in self._promising(candidates):
+            number = self._compression.recipes.index(recipe)
             keras.utils.set_random_seed((self._seed + int(trial.trial_id) + number) % 2**32)
             result = self._compressed(model, recipe, trial.trial_id)
             if result is not None:
@@ -77,11 +75,12 @@ class TrialCompressor:
         of_keras = {name: value for name, value in candidates[0].metrics.items() if name.startswith("val_")}
         return [*candidates, *(dataclasses.replace(c, metrics=of_keras | c.metrics) for c in added)], num_epochs
 
-    def complete(self, load_model):
+    def complete(self, load_model, budget):
         """Gives every network on the front the recipes it lacks, such as after a search that goes on with others.
 
         Args:
             load_model: callable from a keras_tuner Trial to its trained keras.Model.
+            budget: `Budget`; the most accurate networks come first, and no other follows once its epochs are spent.
 
         Returns:
             list of Candidate, those that were added.
@@ -89,11 +88,14 @@ class TrialCompressor:
         added = []
         for trial_id in dict.fromkeys(candidate.trial for candidate in self._its.outcome.front()):
             known = self._its.outcome.candidates_of(trial_id)
-            lacking = set(self._compression.recipes) - {candidate.precision for candidate in known}
-            if lacking <= self._failed(trial_id):
+            if budget.num_epochs_left < self._compression.num_epochs(self._data.num_epochs):
+                break
+            if not self._promising(known):
                 continue
             trial = self._its.oracle.get_trial(trial_id)
-            candidates, _ = self.add_to(known, load_model(trial), trial)
+            candidates, num_epochs = self.add_to(known, load_model(trial), trial)
+            self._its.journal.write("front_compressed", trial=trial_id, epochs=num_epochs)
+            budget.spend(num_epochs)
             if len(candidates) > len(known):
                 self._its.outcome.replace(trial_id, candidates)
                 added += candidates[len(known) :]
@@ -123,25 +125,13 @@ class TrialCompressor:
         self._its.journal.write("compressed", trial=trial_id, recipe=recipe, report=result.report.to_json())
         return result
 
-    def _failed(self, trial_id):
+    def _promising(self, candidates):
+        """The recipes that the network lacks and that promise enough for it."""
         events = self._its.journal.read("recipe_failed")
-        return {event["recipe"] for event in events if event["trial"] == trial_id}
-
-    def _is_near(self, candidates):
-        """Whether one of them would lie on the front if its first objective were better by the margin."""
-        objectives, limits = self._its.oracle.objectives, self._its.oracle.limits
-        before = [limit for limit in limits if METRICS[limit.metric].is_static]
-        able = [c for c in candidates if c.status == "ok" and total_violation(before, c.metrics) == 0]
-        trial_id = candidates[0].trial
-        front = [c for c in self._its.outcome.front() if c.trial != trial_id]
-        if not able or not front:
-            return bool(able)
-        losses, rivals = selection.losses_of(able, objectives), selection.losses_of(front, objectives)
-        first = objectives[0].metric
-        is_share = first in METRICS and METRICS[first].unit == "fraction"
-        losses[:, 0] -= self._compression.margin * (1.0 if is_share else np.abs(losses[:, 0]))
-        no_worse, better = (rivals[None] <= losses[:, None]).all(axis=2), (rivals[None] < losses[:, None]).any(axis=2)
-        return not (no_worse & better).any(axis=1).all()
+        known = {candidate.precision for candidate in candidates}
+        known |= {event["recipe"] for event in events if event["trial"] == candidates[0].trial}
+        lacking = [recipe for recipe in self._compression.recipes if recipe not in known]
+        return self._promise.of(lacking, candidates) if lacking else []
 
 
 def _num_epochs(history):

@@ -215,7 +215,8 @@ class HardwareTuner(kt.Tuner):
         data = TrainingData.from_fit_arguments(fit_args, fit_kwargs, self.seed, self.economy.train_share)
         if data.num_folds is not None:
             CrossValidation.check(self.oracle, self.economy, self.compression)
-        self._budget.resume(self._journal.read("finished"), data.num_epochs)
+        ended, compressed = self._journal.read("finished"), self._journal.read("front_compressed")
+        self._budget.resume(ended, data.num_epochs, compressed)
         self.run.open(settings_of(self, data, self._devices, self._data_facts))
         self.run.save_check_samples(data.x_valid, data.y_valid)
         self.economy.learn(self.oracle, self._journal, data.fingerprint)
@@ -251,7 +252,7 @@ class HardwareTuner(kt.Tuner):
         self._tell("finished", message=reason.message if reason else "")
 
     def _measure_finalists(self):
-        self._life.compressor.complete(self.load_model)
+        self._life.compressor.complete(self.load_model, self._budget)
         finalists = Finalists(self.run, self._journal, self._latencies[0], self.objectives, self.limits)
         with self._clock.stage("measure"):
             again = finalists.measure_again(self.candidates())

@@ -63,9 +63,10 @@ def tuner_for(seed, directory, total_epochs, compression=None):
 
 def searched(tuner, train, valid, epochs):
     tuner.search(*train, validation_data=valid, epochs=epochs, batch_size=BATCH_SIZE)
-    events = Journal(tuner.run.directory / "journal.jsonl").read("finished")
+    journal = Journal(tuner.run.directory / "journal.jsonl")
+    ended, compressed = journal.read("finished"), journal.read("front_compressed")
     files = [(tuner.run.directory / candidate.file).read_bytes() for candidate in tuner.candidates()]
-    return files, sum(event["epochs"] for event in events), len(events)
+    return files, sum(event["epochs"] for event in ended + compressed), len(ended)
 
 
 def joint(seed, directory, parts, arguments):

@@ -134,6 +134,17 @@ class TestRanges:
         quantizer(np.array([1.0, 5.0], "float32"), True, variables)
         np.testing.assert_allclose([float(variables[end]) for end in ("min_var", "max_var")], [-0.95, 3.1], rtol=1e-5)
 
+    def test_zeros_say_nothing_of_the_range(self):
+        quantizer = OutputQuantizer()
+        variables = quantizer.build(None, "output", tf_keras.layers.Layer())
+        zeros, batch = np.zeros(2, "float32"), np.array([-1.0, 3.0], "float32")
+        np.testing.assert_array_equal(quantizer(zeros, True, variables), zeros)
+        # The range a file would be given is one of numbers, whatever comes after the zeros.
+        np.testing.assert_allclose(quantizer(batch, False, variables), [0.0, 1.0])
+        for seen in (batch, zeros):
+            quantizer(seen, True, variables)
+            assert [float(variables[end]) for end in ("min_var", "max_var")] == [-1.0, 3.0]
+
     def test_every_channel_of_a_depthwise_kernel_has_all_steps(self):
         kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 2)).astype("float32")
         kernel *= np.array([1.0, 0.1, 0.01, 0.001], "float32")[:, None]

@@ -45,6 +45,17 @@ def test_minutes_that_are_spent_are_told():
     assert budget.stop_reason(3) == StopReason("budget", "The budget of 0.5 minutes is spent. 3 trials were run.")
 
 
+def test_epochs_outside_the_trials_count():
+    budget = Budget(max_total_epochs=20, clock=FakeClock())
+    budget.resume([{"epochs": 4}, {"epochs": 4}], epochs=4, compressed=[{"epochs": 3}])
+    assert (budget.num_epochs, budget.num_epochs_left) == (11, 9)
+    budget.spend(6)
+    assert budget.num_epochs_left == 3
+    said = "The budget of 20 epochs is spent, 17 were trained. 2 trials were run."
+    assert budget.stop_reason(2) == StopReason("budget", said)
+    assert Budget(clock=FakeClock()).num_epochs_left == math.inf
+
+
 def test_no_trial_begins_that_would_train_too_many_epochs():
     budget = Budget(max_total_epochs=10, clock=FakeClock())
     budget.resume(epochs=4)

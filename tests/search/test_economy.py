@@ -1,5 +1,6 @@
 """What a search saves on training: stopping what is hopeless, a share of the data, what earlier runs know."""
 
+import dataclasses
 import json
 import math
 from types import SimpleNamespace
@@ -235,6 +236,12 @@ def candidate(trial, accuracy, size, status="ok", measurement=None, **metrics):
 
 
 KNOWN = [candidate(0, 0.7, 10), candidate(1, 0.8, 20), candidate(2, 0.9, 30), candidate(3, 0.6, 40)]
+
+
+def test_what_a_recipe_made_is_not_to_beat(tmp_path):
+    compressed = dataclasses.replace(candidate(0, 0.99, 5), precision="prune=0.5+int8_qat")
+    costs = {"int8": {"size_bytes": 15}}
+    assert front_of(*KNOWN, compressed, costs=costs, tmp_path=tmp_path) == -0.7
 
 
 @pytest.mark.parametrize(
