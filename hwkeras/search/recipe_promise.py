@@ -51,11 +51,12 @@ class RecipePromise:
         if not able:
             return []
         others = selection.losses_of([c for c in self._outcome.front() if c.trial != trial_id], self._objectives)
-        losses = selection.losses_of(able, self._objectives)
+        own = {c.precision: row for c, row in zip(able, selection.losses_of(able, self._objectives), strict=True)}
+        losses, families = np.array(list(own.values())), self._families(trial_id)
         is_near = not _is_beaten(self._with_margin(losses), others).all()
         promising = []
         for recipe in recipes:
-            expected = self._expected(recipe, able, trial_id)
+            expected = self._expected(recipe, own, families)
             beaten = _is_beaten(expected, np.concatenate([others, losses]))
             if beaten.mean() <= 0.5 if len(expected) >= MIN_SEEN else is_near:
                 promising.append(recipe)
@@ -66,25 +67,23 @@ class RecipePromise:
         better[:, 0] -= self._margin * (1.0 if self._is_share[0] else np.abs(losses[:, 0]))
         return better
 
-    def _expected(self, recipe, able, trial_id):
+    def _families(self, trial_id):
+        """The losses of other networks, a dict of precision or recipe to them for each."""
+        families = {}
+        candidates = [c for c in self._outcome.candidates() if c.trial != trial_id and c.status == "ok"]
+        for candidate, losses in zip(candidates, selection.losses_of(candidates, self._objectives), strict=True):
+            if np.isfinite(losses).all():
+                families.setdefault(candidate.trial, {})[candidate.precision] = losses
+        return list(families.values())
+
+    def _expected(self, recipe, own, families):
         """The losses a network would have if the recipe did to it what it did to each of the others."""
         best = np.empty((0, len(self._objectives)))
-        for candidate in able:
-            (own,) = selection.losses_of([candidate], self._objectives)
-            rows = [self._changed(own, before, after) for before, after in self._tried(recipe, candidate, trial_id)]
-            if len(rows) > len(best):
-                best = np.array(rows)
+        for precision, losses in own.items():
+            tried = [family for family in families if recipe in family and precision in family]
+            if len(tried) > len(best):
+                best = np.array([self._changed(losses, family[precision], family[recipe]) for family in tried])
         return best
-
-    def _tried(self, recipe, candidate, trial_id):
-        """Pairs of losses of other networks, in the precision of the candidate and compressed by the recipe."""
-        found = {}
-        for other in self._outcome.candidates():
-            if other.trial != trial_id and other.status == "ok" and other.precision in (candidate.precision, recipe):
-                found.setdefault(other.trial, {})[other.precision] = other
-        pairs = [(each[candidate.precision], each[recipe]) for each in found.values() if len(each) == 2]
-        losses = [selection.losses_of(pair, self._objectives) for pair in pairs]
-        return [pair for pair in losses if np.isfinite(pair).all()]
 
     def _changed(self, own, before, after):
         """Shares change by a difference, everything else by a factor."""

@@ -16,7 +16,7 @@ _BATCH_SIZE = 64
 
 
 class TrialCompressor:
-    """Compresses trained networks by the recipes of a search.
+    """Compresses trained networks by the recipes of a search that promise enough for them, see `RecipePromise`.
 
     Args:
         compression: `Compression`.
@@ -76,7 +76,9 @@ class TrialCompressor:
         return [*candidates, *(dataclasses.replace(c, metrics=of_keras | c.metrics) for c in added)], num_epochs
 
     def complete(self, load_model, budget):
-        """Gives every network on the front the recipes it lacks, such as after a search that goes on with others.
+        """Gives networks on the front the recipes that they lack and that promise enough.
+
+        A search that goes on with other recipes lacks all of those.
 
         Args:
             load_model: callable from a keras_tuner Trial to its trained keras.Model.
