@@ -81,11 +81,17 @@ def _sums(model):
     from ai_edge_litert import schema_py_generated as schema
 
     operator = schema.BuiltinOperator
-    known = {operator.CONV_2D, operator.DEPTHWISE_CONV_2D, operator.FULLY_CONNECTED}
+    inputs = {
+        operator.CONV_2D: 0,
+        operator.DEPTHWISE_CONV_2D: 0,
+        operator.FULLY_CONNECTED: 0,
+        operator.TRANSPOSE_CONV: 2,
+    }
     for graph in model.subgraphs:
         for each in graph.operators:
-            if model.operatorCodes[each.opcodeIndex].builtinCode in known:
-                yield tuple(graph.tensors[place] for place in (each.inputs[0], each.inputs[1], each.outputs[0]))
+            place = inputs.get(model.operatorCodes[each.opcodeIndex].builtinCode)
+            if place is not None:
+                yield tuple(graph.tensors[at] for at in (each.inputs[place], each.inputs[1], each.outputs[0]))
 
 
 def _scales(tensor):

@@ -28,6 +28,7 @@ def net(*between):
 DEAD = {
     "conv": lambda: [L.Conv2D(2, 1, activation="relu", bias_initializer=OFF), L.Conv2D(4, 1, bias_initializer="ones")],
     "depthwise_conv": lambda: [L.DepthwiseConv2D(3, activation="relu", bias_initializer=OFF), L.MaxPooling2D()],
+    "conv_transpose": lambda: [L.Conv2DTranspose(4, 2, strides=2, activation="relu", bias_initializer=OFF)],
     "dense": lambda: [L.GlobalAveragePooling2D(), L.Dense(4, activation="relu", bias_initializer=OFF), L.Dense(4)],
     "pooled": lambda: [L.Conv2D(2, 1, activation="relu", bias_initializer=OFF), L.GlobalAveragePooling2D()],
 }
