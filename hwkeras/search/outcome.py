@@ -165,6 +165,7 @@ class Outcome:
                 {name: event[name] for name in ("trial", "recipe", "message")}
                 for event in self._journal.read("recipe_failed")
             ],
+            "recipes_left": self._recipes_left(),
             "inherited_weights": list(self._said("inherited").values()),
             "stopped": reason and {"kind": reason.kind, "message": reason.message},
             "front": [candidate.to_json() for candidate in front],
@@ -176,6 +177,10 @@ class Outcome:
     def _satisfiability(self):
         said = self._journal.read("satisfiability")
         return {name: value for name, value in said[-1].items() if name != "event"} if said else None
+
+    def _recipes_left(self):
+        said = self._journal.read("recipes_left")
+        return said[-1]["left"] if said else []
 
     def _said(self, event):
         """By trial, what the journal says of those that completed; of a trial run again after a kill, the last."""

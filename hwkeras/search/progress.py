@@ -17,7 +17,7 @@ def print_progress(event, facts):
 
     Args:
         event: str: `"pruned"`, `"economy"`, `"resumed"`, `"rejected"`, `"trial_started"`, `"trial_finished"`,
-            `"trial_failed"`, `"remeasured"`, `"satisfiability"` or `"finished"`.
+            `"trial_failed"`, `"recipes_left"`, `"remeasured"`, `"satisfiability"` or `"finished"`.
         facts: dict of what is known of it.
     """
     line = progress_line(event, facts)
@@ -42,6 +42,8 @@ def progress_line(event, facts):
         return f"trial {facts['num_trials']}/{facts['max_trials']}: {told}"
     if event == "resumed":
         return f"going on with a run: {facts['num_done']} of {facts['max_trials']} trials are done"
+    if event == "recipes_left":
+        return _left(facts["left"]) if facts["left"] else None
     if event == "remeasured":
         return f"{len(facts['candidates'])} finalists measured again, side by side"
     if event in ("pruned", "economy", "satisfiability", "finished"):
@@ -70,6 +72,11 @@ def _stopped(stopped):
     told = f"stopped after {stopped['epochs']} of {stopped['num_epochs']} epochs"
     values = {name: _value(stopped["metric"], stopped[name]) for name in ("optimistic", "to_beat")}
     return f"{told}: {stopped['metric']} {values['optimistic']} at best, {values['to_beat']} is known"
+
+
+def _left(left):
+    told = ", ".join(f"trial {each['trial']} ({', '.join(each['recipes'])})" for each in left)
+    return f"no epochs of the budget are left to compress {told}; searching on with more epochs in all does it"
 
 
 def _value(metric, value):

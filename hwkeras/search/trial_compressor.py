@@ -55,12 +55,41 @@ class TrialCompressor:
         Returns:
             tuple: list of Candidate, those given and one for each recipe that took; int, the epochs that were trained.
         """
-        fidelity = Fidelity.of(trial.hyperparameters.values)
-        is_trained = fidelity is None or fidelity.epochs >= self._data.num_epochs
-        if not is_trained:
-            return candidates, 0
+        return self._add(self._promising(candidates, trial), candidates, model, trial)
+
+    def complete(self, load_model, budget):
+        """Gives networks on the front the recipes that they lack and that promise enough.
+
+        A search that goes on with other recipes lacks all of those.
+
+        Args:
+            load_model: callable from a keras_tuner Trial to its trained keras.Model.
+            budget: `Budget`; the most accurate networks come first, and no other follows once its epochs are spent.
+
+        Returns:
+            list of dict: `trial` and `recipes` of each network that the budget had no epochs left for.
+        """
+        left = []
+        for trial_id in dict.fromkeys(candidate.trial for candidate in self._its.outcome.front()):
+            known = self._its.outcome.candidates_of(trial_id)
+            trial = self._its.oracle.get_trial(trial_id)
+            recipes = self._promising(known, trial)
+            if not recipes:
+                continue
+            if left or budget.num_epochs_left < self._compression.num_epochs(self._data.num_epochs):
+                left.append({"trial": trial_id, "recipes": recipes})
+                continue
+            candidates, num_epochs = self._add(recipes, known, load_model(trial), trial)
+            self._its.journal.write("front_compressed", trial=trial_id, epochs=num_epochs)
+            budget.spend(num_epochs)
+            if len(candidates) > len(known):
+                self._its.outcome.replace(trial_id, candidates)
+        self._its.journal.write("recipes_left", left=left)
+        return left
+
+    def _add(self, recipes, candidates, model, trial):
         files, num_epochs = {}, 0
-        for recipe in self._promising(candidates):
+        for recipe in recipes:
             number = self._compression.recipes.index(recipe)
             keras.utils.set_random_seed((self._seed + int(trial.trial_id) + number) % 2**32)
             result = self._compressed(model, recipe, trial.trial_id)
@@ -74,34 +103,6 @@ class TrialCompressor:
         # Keras' own metrics are those of the network before it was compressed, as they are of every precision.
         of_keras = {name: value for name, value in candidates[0].metrics.items() if name.startswith("val_")}
         return [*candidates, *(dataclasses.replace(c, metrics=of_keras | c.metrics) for c in added)], num_epochs
-
-    def complete(self, load_model, budget):
-        """Gives networks on the front the recipes that they lack and that promise enough.
-
-        A search that goes on with other recipes lacks all of those.
-
-        Args:
-            load_model: callable from a keras_tuner Trial to its trained keras.Model.
-            budget: `Budget`; the most accurate networks come first, and no other follows once its epochs are spent.
-
-        Returns:
-            list of Candidate, those that were added.
-        """
-        added = []
-        for trial_id in dict.fromkeys(candidate.trial for candidate in self._its.outcome.front()):
-            known = self._its.outcome.candidates_of(trial_id)
-            if budget.num_epochs_left < self._compression.num_epochs(self._data.num_epochs):
-                break
-            if not self._promising(known):
-                continue
-            trial = self._its.oracle.get_trial(trial_id)
-            candidates, num_epochs = self.add_to(known, load_model(trial), trial)
-            self._its.journal.write("front_compressed", trial=trial_id, epochs=num_epochs)
-            budget.spend(num_epochs)
-            if len(candidates) > len(known):
-                self._its.outcome.replace(trial_id, candidates)
-                added += candidates[len(known) :]
-        return added
 
     def _compressed(self, model, recipe, trial_id):
         """The result of a recipe, or None where it cannot be: the trial does not fail for it."""
@@ -127,11 +128,14 @@ class TrialCompressor:
         self._its.journal.write("compressed", trial=trial_id, recipe=recipe, report=result.report.to_json())
         return result
 
-    def _promising(self, candidates):
-        """The recipes that the network lacks and that promise enough for it."""
+    def _promising(self, candidates, trial):
+        """The recipes that the network lacks and that promise enough for it; none before it is trained in full."""
+        fidelity = Fidelity.of(trial.hyperparameters.values)
+        if fidelity is not None and fidelity.epochs < self._data.num_epochs:
+            return []
         events = self._its.journal.read("recipe_failed")
         known = {candidate.precision for candidate in candidates}
-        known |= {event["recipe"] for event in events if event["trial"] == candidates[0].trial}
+        known |= {event["recipe"] for event in events if event["trial"] == trial.trial_id}
         lacking = [recipe for recipe in self._compression.recipes if recipe not in known]
         return self._promise.of(lacking, candidates) if lacking else []
 

@@ -252,7 +252,7 @@ class HardwareTuner(kt.Tuner):
         self._tell("finished", message=reason.message if reason else "")
 
     def _measure_finalists(self):
-        self._life.compressor.complete(self.load_model, self._budget)
+        self._tell("recipes_left", left=self._life.compressor.complete(self.load_model, self._budget))
         finalists = Finalists(self.run, self._journal, self._latencies[0], self.objectives, self.limits)
         with self._clock.stage("measure"):
             again = finalists.measure_again(self.candidates())

@@ -12,6 +12,7 @@ from hwkeras.convert import score
 from hwkeras.errors import UserError
 from hwkeras.search import Compression
 from hwkeras.search.journal import Journal
+from hwkeras.search.progress import progress_line
 
 RECIPE = "prune=0.5+int8_qat"
 
@@ -54,14 +55,33 @@ def test_the_epochs_of_recipes_count(compressed):
     assert num_recipes >= 1 and sum(event["epochs"] for event in ended) == 2 * 3 + 2 * num_recipes
 
 
-def test_a_search_that_goes_on_with_another_recipe_completes_the_front(small_space, compressed, digits):
-    before = {candidate.trial for candidate in compressed.front()}
-    objectives = ["accuracy", "gzip_bytes"]
-    again = searched(
-        small_space(depths=(1, 2)), digits, compressed.run.directory, [RECIPE, "int16x8"], objectives=objectives
+def test_a_search_that_goes_on_with_another_recipe_completes_the_front_as_far_as_epochs_go(
+    small_space, compressed, digits
+):
+    before, told = list(dict.fromkeys(candidate.trial for candidate in compressed.front())), []
+    arguments = {
+        "space": small_space(depths=(1, 2)),
+        "digits": digits,
+        "directory": compressed.run.directory,
+        "recipes": [RECIPE, "int16x8"],
+        "objectives": ["accuracy", "gzip_bytes"],
+    }
+    spent = Journal(compressed.run.directory / "journal.jsonl").read("finished")
+    num_epochs = sum(event["epochs"] for event in spent)
+
+    stingy = searched(
+        **arguments, max_total_epochs=num_epochs, progress=lambda *event: told.append(progress_line(*event))
     )
+    left = stingy.results()["recipes_left"]
+    assert left and {each["trial"] for each in left} <= set(before)
+    assert all(each["recipes"] == ["int16x8"] for each in left)
+    said = f"no epochs of the budget are left to compress trial {left[0]['trial']} (int16x8)"
+    assert any(line and line.startswith(said) for line in told), told
+    assert "int16x8" not in {candidate.precision for candidate in stingy.candidates()}
+
+    again = searched(**arguments)
     completed = {candidate.trial for candidate in again.candidates() if candidate.precision == "int16x8"}
-    assert before & completed
+    assert {each["trial"] for each in left} <= completed and again.results()["recipes_left"] == []
     kept = {candidate.file for candidate in compressed.candidates()}
     assert kept <= {candidate.file for candidate in again.candidates()}
 
