@@ -29,7 +29,11 @@ _PROBE_SAMPLES = 32
 @click.command()
 @click.argument("model", type=click.Path(path_type=pathlib.Path))
 @click.option("--data", required=True, help="As `hwkeras search` takes it; an .npz may also hold rows of features.")
-@click.option("--kind", default="image", show_default=True, help="Of the data: image, sequence, audio, text or table.")
+@click.option(
+    "--kind",
+    default=None,
+    help="Of the data: image, sequence, audio, text or table. [default: of an .npz image, else what is recognized]",
+)
 @click.option(
     "--front-end",
     type=click.Choice(["outside", "inside"]),

@@ -31,7 +31,7 @@ class ModelData:
     facts: dict
 
 
-def load_model_data(source, model, *, seed=0, raw=False, kind="image", front_end=None):
+def load_model_data(source, model, *, seed=0, raw=False, kind=None, front_end=None):
     """Loads data and fits them to a model with one input and one output.
 
     Args:
@@ -40,7 +40,8 @@ def load_model_data(source, model, *, seed=0, raw=False, kind="image", front_end
         model: keras.Model.
         seed: int, of the split. Defaults to `0`.
         raw: bool, whether pixels stay as they are in the source instead of in [0, 1]. Defaults to `False`.
-        kind: str, of the data, see `hwkeras.data.load_dataset`. Defaults to `"image"`.
+        kind: str, of the data, see `hwkeras.data.load_dataset`. Defaults to `None`, of an `.npz` images, whose shape
+            must be the model's anyway, and of everything else what `hwkeras.data.kind_of` recognizes.
         front_end: str, see `hwkeras.data.load_dataset`. Defaults to `None`.
 
     Returns:
@@ -57,6 +58,7 @@ def load_model_data(source, model, *, seed=0, raw=False, kind="image", front_end
             f"{len(model.inputs)} inputs, outputs of shape {[tuple(one.shape) for one in model.outputs]}. In Python "
             "`hwkeras.compress.compress` takes any."
         )
+    kind = kind or _kind_of(source)
     if raw and kind != "image":
         raise UserError(f"`--raw` is of images. Received: --raw and --kind {kind}. Leave --raw away.")
     parts, num_classes, facts = _loaded(source, seed, raw, kind, front_end)
@@ -67,6 +69,12 @@ def load_model_data(source, model, *, seed=0, raw=False, kind="image", front_end
     )
     facts.update(num_train=len(train[1]), num_held_out=len(held_out[1]))
     return ModelData(train, valid, held_out, pathlib.Path(source).stem, facts)
+
+
+def _kind_of(source):
+    from hwkeras.data import kind_of
+
+    return "image" if pathlib.Path(source).suffix.lower() == ".npz" else kind_of(source)
 
 
 def _loaded(source, seed, raw, kind, front_end):

@@ -21,7 +21,50 @@ DATA_KINDS = {
     "tabular": "table",
     "two_tower": "interactions",
 }
+# Kind of data -> the space that is searched where none is named.
+_USUAL = {
+    "image": "image",
+    "masks": "segmentation",
+    "sequence": "sequence",
+    "audio": "audio",
+    "text": "text",
+    "table": "tabular",
+    "interactions": "two_tower",
+}
 _TRANSFER = "transfer:"
+
+
+def agree_on_kind(data, kind, space):
+    """Settles what the data are and which space is searched for them: what was asked for, else what fits the data.
+
+    Args:
+        data: str, as `hwkeras.data.load_dataset` takes it.
+        kind: str or None, the kind that was asked for.
+        space: str or None, the name of the space that was asked for.
+
+    Returns:
+        tuple of str: the kind, the name of the space, and what to tell of what was recognized; none of images.
+
+    Raises:
+        UserError: an unknown kind, or one the space does not take.
+        DataError: data whose kind nothing tells.
+    """
+    from hwkeras.data import KINDS
+    from hwkeras.data import kind_of
+
+    of_space = DATA_KINDS.get(space)
+    if kind is not None and of_space is not None and kind != of_space:
+        raise UserError(
+            f"The kind of the data must be the space's. Received: --kind {kind} --space {space}, which takes "
+            f"{of_space}. Leave --kind away."
+        )
+    if kind is not None and kind not in KINDS:
+        raise UserError(f"`--kind` is one of {', '.join(KINDS)}. Received: --kind {kind}.")
+    known = kind or of_space
+    kind = known or kind_of(data)
+    space = space or _USUAL[kind]
+    is_worth_telling = known is None and kind != "image"
+    return kind, space, f"Read as --kind {kind}, searched as --space {space}." if is_worth_telling else ""
 
 
 def open_space(name, dataset):

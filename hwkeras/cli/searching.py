@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import warnings
 
 import click
 
 from hwkeras.cli.augmenting import augmented
 from hwkeras.cli.output import JsonOutput
-from hwkeras.cli.own_space import DATA_KINDS
+from hwkeras.cli.own_space import agree_on_kind
 from hwkeras.cli.own_space import open_space
 from hwkeras.errors import DeviceError
 from hwkeras.errors import UserError
@@ -28,17 +29,17 @@ _SATISFIABILITY_SECONDS = 4.0
 @click.argument("data", default="digits")
 @click.option(
     "--space",
-    default="image",
-    show_default=True,
+    default=None,
     help="`image`, `cells`, `nasnet`, `segmentation`, `sequence`, `audio`, `audio_streaming`, `text`, `tabular`, "
     "`two_tower`, a well-known network such as `mobilenet_v2`; transfer:BACKBONE of a .keras or .h5 file, or of a "
     "network of keras.applications and its weights, such as transfer:mobilenet_v2@imagenet; or your build(hp): "
-    "FILE.py:NAME or MODULE:NAME.",
+    "FILE.py:NAME or MODULE:NAME. [default: the one for the kind of the data]",
 )
 @click.option(
     "--kind",
     default=None,
-    help="Of the data: image, masks, sequence, audio, text, table or interactions. [default: the space's]",
+    help="Of the data: image, masks, sequence, audio, text, table or interactions. [default: the space's, else what is "
+    "recognized]",
 )
 @click.option("--words", type=click.IntRange(1), default=None, help="Of texts: the most to learn. [default: 4000]")
 @click.option("--stream", is_flag=True, help="Leave samples in the files of a folder: for sets larger than memory.")
@@ -154,18 +155,17 @@ def search(data, out, as_json, **asked):
     """Search for the networks worth shipping on DATA.
 
     DATA is a built-in name (digits, mnist, fashion_mnist, cifar10), an .npz file with x_train, y_train[, x_test,
-    y_test], or a folder of class folders with images. With --space segmentation y_train is a class for every
-    pixel, or the folder holds images/ and masks/. With --space sequence the samples of the .npz are sequences, with
-    --space audio they are waveforms (beside sample_rate), or the files of the folders .wav. With --space text DATA is a
-    .tsv or .csv of labels and texts, an .npz of strings, or folders with .txt files. With --space tabular it is a .csv
-    or .parquet file whose first line names the columns, or an .npz of rows; with --space two_tower such a file of user,
-    item and target.
+    y_test], a folder of class folders with images, .wav or .txt files, a folder of images/ and masks/, a .tsv or .csv
+    of labels and texts, or a .csv or .parquet file whose first line names the columns, of which --target is to be
+    predicted.
+
+    Samples of an .npz are images; sequences where they have many steps of few channels; waveforms beside sample_rate;
+    texts where they are strings. y_train may be a class for every pixel. Rows of numbers need --kind table or
+    sequence; a file of user, item and target is a table unless --space two_tower recommends.
     """
     with JsonOutput(as_json) as output:
         out = out or pathlib.Path("runs") / f"{_stem(data)}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
         tuner, dataset, fit_arguments = _prepare(data, out, asked)
-        for note in dataset.preprocessing.get("notes", ()):
-            click.echo(f"Note: {note}", err=True)
         results = _search(tuner, dataset, fit_arguments, live=not as_json)
         output.put(results)
 
@@ -175,7 +175,6 @@ def _prepare(data, out, asked):
     _check_directory(out, asked["resume"])
     from hwkeras.convert import import_tensorflow
     from hwkeras.convert import require_precisions
-    from hwkeras.data import load_dataset
     from hwkeras.measure import open_meter
     from hwkeras.objectives import Limit
     from hwkeras.objectives import Objective
@@ -186,16 +185,8 @@ def _prepare(data, out, asked):
     # Not every device takes a number of threads: a profile is of one core.
     options = {} if asked["threads"] == 1 else {"num_threads": asked["threads"]}
     meters = [open_meter(device, **options) for device in asked["devices"]]
-    dataset = load_dataset(
-        data,
-        kind=_kind_of_data(asked),
-        seed=asked["seed"],
-        target=asked["target"],
-        task=asked["task"],
-        num_words=asked["words"],
-        stream=asked["stream"],
-        front_end=asked["front_end"],
-    )
+    asked["kind"], asked["space"], recognized = agree_on_kind(data, asked["kind"], asked["space"])
+    dataset = _load(data, asked, recognized)
     fit_arguments = _fit_arguments(dataset, asked)
     import_tensorflow()
     space = augmented(open_space(asked["space"], dataset), asked["augments"], asked["space"], dataset.preprocessing)
@@ -231,6 +222,28 @@ def _prepare(data, out, asked):
     return tuner, dataset, fit_arguments
 
 
+def _load(data, asked, recognized):
+    """The data set, and what is to be known of it as notes on stderr."""
+    from hwkeras.data import DataWarning
+    from hwkeras.data import load_dataset
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # the notes say the same
+        dataset = load_dataset(
+            data,
+            kind=asked["kind"],
+            seed=asked["seed"],
+            target=asked["target"],
+            task=asked["task"],
+            num_words=asked["words"],
+            stream=asked["stream"],
+            front_end=asked["front_end"],
+        )
+    for note in (*filter(None, [recognized]), *dataset.preprocessing.get("notes", ())):
+        click.echo(f"Note: {note}", err=True)
+    return dataset
+
+
 def _usual_objectives(space, dataset, folds):
     from hwkeras.build import as_hypermodel
     from hwkeras.search import goals
@@ -260,16 +273,6 @@ def _fit_arguments(dataset, asked):
         **({} if weights is None else {"class_weight": weights}),
         **folds,
     }
-
-
-def _kind_of_data(asked):
-    given, own = asked["kind"], DATA_KINDS.get(asked["space"])
-    if given is not None and own is not None and given != own:
-        raise UserError(
-            f"The kind of the data must be the space's. Received: --kind {given} --space {asked['space']}, which takes "
-            f"{own}. Leave --kind away."
-        )
-    return given or own or "image"
 
 
 def _search(tuner, dataset, fit_arguments, live):
@@ -330,6 +333,6 @@ def _check_directory(out, resume):
 
 
 def _default_epochs(num_samples, asked):
-    is_of_rows = _kind_of_data(asked) in ("table", "interactions")
+    is_of_rows = asked["kind"] in ("table", "interactions")
     most = _MAX_DEFAULT_EPOCHS_OF_ROWS if is_of_rows else _MAX_DEFAULT_EPOCHS
     return max(1, min(most, round(_DEFAULT_STEPS * asked["batch_size"] / num_samples)))

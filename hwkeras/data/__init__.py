@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "class_indices": "hwkeras.data.labels",
         "class_weights": "hwkeras.data.class_balance",
         "fingerprint": "hwkeras.data.digest",
+        "kind_of": "hwkeras.data.recognition",
         "load_dataset": "hwkeras.data.loading",
         "split": "hwkeras.data.splitting",
     },

@@ -74,6 +74,35 @@ def read_sample_rate(path):
         return int(rate.item())
 
 
+def shapes_of(path):
+    """Reads the shape and dtype of each array of an `.npz`, and none of the arrays.
+
+    Args:
+        path: `pathlib.Path` of a zip file.
+
+    Returns:
+        dict of name to tuple `(shape, dtype)`; none where one cannot be read: `read_archive` tells why.
+    """
+    shapes = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    with archive.open(name) as file:
+                        shapes[name.removesuffix(".npy")] = _header(file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError):
+        return {}
+    return shapes
+
+
+def _header(file):
+    """Shape and dtype in front of an array."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
 def _train(archive, path):
     for names in (("x_train", "y_train"), ("x", "y")):
         if all(name in archive.files for name in names):

@@ -56,6 +56,22 @@ def holds_arrays(path):
     return any((path / f"{x}.npy").is_file() for x, _ in _NAMES)
 
 
+def mapped_shapes(path):
+    """Reads the shape and dtype of each array of a folder.
+
+    Args:
+        path: `pathlib.Path` of a folder.
+
+    Returns:
+        dict of name to tuple `(shape, dtype)`.
+
+    Raises:
+        DataError: a file that is damaged, or of Python objects.
+    """
+    arrays = {file.stem: _opened(path, file.stem) for file in sorted(path.glob("*.npy"))}
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
+
+
 def open_arrays(path):
     """Opens the arrays of a folder, such as an `.npz` leaves when it is unzipped.
 

@@ -35,11 +35,37 @@ def files_by_class(path, suffixes, noun):
     files = {folder.name: _files_of(folder, suffixes) for folder in folders}
     for name, group in files.items():
         if not group:
+            others, is_of_folders = _what_else(path / name)
+            advice = f"Pass {path / name} where its folders are the classes" if is_of_folders else "Remove the folder"
             raise DataError(
                 f"Every class folder must hold {noun}s ({', '.join(suffixes)}). Received: {path / name} with none"
-                f"{_what_else(path / name)}. Remove the folder, or add {noun}s."
+                f"{others}. {advice}, or add {noun}s."
             )
     return files
+
+
+def notes_of_passed_over(path, suffixes, noun):
+    """Looks for files in class folders that `files_by_class` leaves out.
+
+    Args:
+        path: as for `files_by_class`.
+        suffixes: as for `files_by_class`.
+        noun: as for `files_by_class`.
+
+    Returns:
+        list of str: none, or one that tells how many and names the first.
+    """
+    others = [
+        file
+        for folder in sorted(path.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+        for file in sorted(folder.iterdir())
+        if file.is_file() and not file.name.startswith(".") and file.suffix.lower() not in suffixes
+    ]
+    if not others:
+        return []
+    number, first = f"{len(others)} file{'s' if len(others) > 1 else ''}", "/".join(others[0].parts[-2:])
+    return [f"{number} in class folders passed over, such as {first}: {noun}s are {', '.join(suffixes)}."]
 
 
 def labels_of(files):
@@ -69,10 +95,10 @@ def _files_of(folder, suffixes):
 
 
 def _what_else(folder):
-    """What is there instead, where anything is."""
+    """What is there instead, where anything is, and whether that is folders alone."""
     others = [child for child in folder.iterdir() if not child.name.startswith(".")]
     folders = sum(child.is_dir() for child in others)
     kinds = sorted({child.suffix.lower() or "no suffix" for child in others if child.is_file()})
     told = [f"{folders} folder{'s' if folders > 1 else ''}"] if folders else []
     told += [f"files with {', '.join(kinds[:5])}"] if kinds else []
-    return f", but {' and '.join(told)}" if told else ""
+    return f", but {' and '.join(told)}" if told else "", folders > 0 and not kinds

@@ -15,8 +15,8 @@ class DataWarning(UserWarning):
 def with_duplicates_told(facts, notes, noun, x_train, x_valid, x_test):
     """What was done to the raw data, with a note on samples held back that are equal to one trained on.
 
-    Where there are such samples a `DataWarning` says so, too. What a reading found out about equal samples by itself,
-    as those of tables and texts do, is left as it is.
+    Every note is told by a `DataWarning`, too. What a reading found out about equal samples by itself, as those of
+    tables and texts do, is left as it is.
 
     Args:
         facts: dict, what the reading does to a sample.
@@ -31,7 +31,7 @@ def with_duplicates_told(facts, notes, noun, x_train, x_valid, x_test):
     """
     told = {**facts, **(notes or {})}
     if "notes" in facts:
-        return told
+        return {**told, "notes": [*(notes or {}).get("notes", ()), *facts["notes"]]}
     found = [*told.get("notes", ()), *notes_of_equal_samples(noun, x_train, x_valid, x_test)]
     for note in found:
         warnings.warn(note, DataWarning, stacklevel=4)

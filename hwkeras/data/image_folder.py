@@ -11,6 +11,7 @@ import numpy as np
 
 from hwkeras.data.class_folder import files_by_class
 from hwkeras.data.class_folder import labels_of
+from hwkeras.data.class_folder import notes_of_passed_over
 from hwkeras.data.class_folder import own_warning_filters
 from hwkeras.data.digest import digests_of_files
 from hwkeras.data.duplicates import notes_of_equal_files
@@ -43,8 +44,8 @@ def read_folder(path, image_size=None):
     """
     files, y = labels_of(files_by_class(path, SUFFIXES, "image"))
     x, notes = stack_images([read_image(file, upright) for file in files], image_size)
-    equal = notes_of_equal_files(files, x, y, "image")
-    return x, y, {**notes, "notes": equal} if equal else notes
+    told = [*notes_of_passed_over(path, SUFFIXES, "image"), *notes_of_equal_files(files, x, y, "image")]
+    return x, y, {**notes, "notes": told} if told else notes
 
 
 def stack_images(images, image_size=None):
@@ -81,8 +82,8 @@ def find_images(path, image_size=None):
     files, y = labels_of(files_by_class(path, SUFFIXES, "image"))
     form, notes = _Form.of([read_image(file, _size_and_grayness) for file in files], image_size)
     images = ImageFiles(files, form)
-    equal = notes_of_equal_files(files, images.digests, y, "image")
-    return images, y, {**notes, "notes": equal} if equal else notes
+    told = [*notes_of_passed_over(path, SUFFIXES, "image"), *notes_of_equal_files(files, images.digests, y, "image")]
+    return images, y, {**notes, "notes": told} if told else notes
 
 
 @dataclass(frozen=True)

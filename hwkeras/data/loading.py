@@ -19,6 +19,7 @@ from hwkeras.data.mask_folder import read_mask_folder
 from hwkeras.data.masks import Masks
 from hwkeras.data.masks import require_masks
 from hwkeras.data.pixels import Pixels
+from hwkeras.data.recognition import kind_of
 from hwkeras.data.signals import Signals
 from hwkeras.data.sound_folder import read_sounds
 from hwkeras.data.sounds import PLACES
@@ -42,7 +43,7 @@ _OF_TABLES = ("table", "interactions")
 def load_dataset(
     source,
     *,
-    kind="image",
+    kind=None,
     validation_share=0.2,
     seed=0,
     image_size=None,
@@ -56,8 +57,8 @@ def load_dataset(
 
     Candidates are scored on a stratified part of the training data, held back by `seed`. Test data, where the source
     has them, are not looked at: they stay for one final independent score. Samples that are there twice, once to train
-    on and once to judge by, are told: in the `"notes"` of `Dataset.preprocessing`, and of images, sequences and sounds
-    by a `data.DataWarning`.
+    on and once to judge by, and files that are passed over are told: in the `"notes"` of `Dataset.preprocessing`, and
+    of images, sequences and sounds by a `data.DataWarning`.
 
     Args:
         source: str or path: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`; an `.npz` file with `x_train`,
@@ -74,7 +75,8 @@ def load_dataset(
             strings, or a folder of class folders with `.txt` files, which become rows of token numbers
             (`data.Tokenizer`); or `"table"`: a `.csv` or `.parquet` file with named columns, or an `.npz` whose samples
             have the shape (n, columns), which become vectors (`data.TableEncoder`); or `"interactions"`: such a file of
-            user, item and target, which become pairs of row numbers (`data.IdEncoder`). Defaults to `"image"`.
+            user, item and target, which become pairs of row numbers (`data.IdEncoder`). Defaults to `None`, what
+            `data.kind_of` recognizes.
         validation_share: float in (0, 1). Defaults to `0.2`.
         seed: int. Defaults to `0`.
         image_size: tuple (height, width) that images of a folder are resized to. Defaults to `None`: the most common.
@@ -102,6 +104,7 @@ def load_dataset(
             numbers, or a target of something else than a table, or words of something else than texts, or a kind that
             does not stream.
     """
+    kind = kind_of(source) if kind is None else kind
     if kind not in KINDS:
         raise UserError(f"`kind` must be one of {', '.join(KINDS)}. Received: kind={kind!r}.")
     _require_image_size(image_size)
@@ -143,7 +146,9 @@ def load_dataset(
         x, y, notes = read_folder(path, image_size)
         return make_dataset(path.resolve().name, (x, y), reading=Pixels(), notes=notes, **options)
     path = _require_file(
-        source, f"Data are one of {', '.join(BUILTIN_NAMES)}, an .npz file, or a folder of class folders"
+        source,
+        f"Data are one of {', '.join(BUILTIN_NAMES)}, an .npz, .csv, .tsv or .parquet file, or a folder of "
+        "class folders",
     )
     return make_dataset(path.stem, *read_archive(path), reading=Pixels(), groups=read_groups(path), **options)
 
@@ -184,7 +189,7 @@ def _load_texts(source, settings, options):
     path = pathlib.Path(os.fspath(source))
     test = groups = notes = None
     if path.is_dir():
-        train = read_text_folder(path)
+        *train, notes = read_text_folder(path)
     else:
         law = "Texts are read from a .tsv, .csv or .npz file, or a folder of class folders with .txt files"
         path = _require_file(source, law)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hwkeras.data.class_folder import files_by_class
 from hwkeras.data.class_folder import labels_of
+from hwkeras.data.class_folder import notes_of_passed_over
 from hwkeras.data.class_folder import own_warning_filters
 from hwkeras.data.digest import digests_of_files
 from hwkeras.data.duplicates import notes_of_equal_files
@@ -37,8 +38,8 @@ def read_sounds(path):
     rate = _one_rate(files, [rate for rate, _ in read])
     waveforms = [_mono(samples) for _, samples in read]
     notes = {"num_mixed_to_mono": sum(samples.ndim > 1 for _, samples in read)}
-    equal = notes_of_equal_files(files, waveforms, y, "sound")
-    return waveforms, y, rate, {**notes, "notes": equal} if equal else notes
+    told = [*notes_of_passed_over(path, SUFFIXES, "sound"), *notes_of_equal_files(files, waveforms, y, "sound")]
+    return waveforms, y, rate, {**notes, "notes": told} if told else notes
 
 
 def find_sounds(path):
@@ -59,8 +60,8 @@ def find_sounds(path):
     rate = _one_rate(files, [rate for rate, *_ in facts])
     sounds = SoundFiles(files, [length for _, length, *_ in facts])
     notes = {"num_mixed_to_mono": sum(len(channels) > 0 for _, _, *channels in facts)}
-    equal = notes_of_equal_files(files, sounds.digests, y, "sound")
-    return sounds, y, rate, {**notes, "notes": equal} if equal else notes
+    told = [*notes_of_passed_over(path, SUFFIXES, "sound"), *notes_of_equal_files(files, sounds.digests, y, "sound")]
+    return sounds, y, rate, {**notes, "notes": told} if told else notes
 
 
 class SoundFiles:

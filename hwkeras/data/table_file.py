@@ -12,6 +12,7 @@ from hwkeras.errors import UserError
 
 _DELIMITERS = (",", ";", "\t", "|")
 _PARQUET = (".parquet", ".pq")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *_PARQUET)
 # Under this name pandas keeps the numbers of the rows in a Parquet file.
 _PANDAS_INDEX = "__index_level_0__"
 

@@ -10,11 +10,16 @@ import re
 import numpy as np
 
 from hwkeras.data.class_folder import files_by_class
+from hwkeras.data.class_folder import labels_of
+from hwkeras.data.class_folder import notes_of_passed_over
 from hwkeras.errors import DataError
 
 SUFFIXES = (".tsv", ".tab", ".csv", ".txt")
+FOLDER_SUFFIXES = (".txt",)
 _TEXT_NAMES = frozenset("text texts message messages sentence review content body document comment tweet sms".split())
 _LABEL_NAMES = frozenset("label labels class classes category target sentiment topic intent y".split())
+# What a table has in a column of words: names and places are of one or two.
+_MOST_WORDS_OF_A_NAME = 2.5
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -56,6 +61,28 @@ def read_text_file(path):
     return [row[text] for _, row in rows], _labels([row[label].strip() for _, row in rows]), notes
 
 
+def holds_texts(path):
+    """Whether a file is one of labels and sentences, and no table of columns to predict from.
+
+    It is where `read_text_file` finds the two columns, and what it takes for texts has three words and more in the
+    middle.
+
+    Args:
+        path: `pathlib.Path` of the file.
+
+    Returns:
+        bool; False for what cannot be read.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        rows = _rows(path, decoded(path.read_bytes(), path))
+        _, text, _ = _columns(rows, path)
+    except (DataError, OSError):
+        return False
+    return np.median([len(row[text].split()) for _, row in rows]) > _MOST_WORDS_OF_A_NAME
+
+
 def read_text_folder(path):
     """Reads texts whose class is the name of their folder.
 
@@ -63,14 +90,14 @@ def read_text_folder(path):
         path: `pathlib.Path` of a folder with one folder for each class, of `.txt` files in UTF-8.
 
     Returns:
-        tuple `(texts, y)`: list of str, and array of str, the folders' names.
+        tuple `(texts, y, notes)`: list of str; array of str, the folders' names; dict of what was found, its `"notes"`
+        the files that were passed over.
 
     Raises:
         DataError: no class folders, one without texts, or a text that is empty or not UTF-8.
     """
-    files = files_by_class(path, (".txt",), "text")
-    texts = [_text_of(file) for group in files.values() for file in group]
-    return texts, np.array([name for name, group in files.items() for _ in group])
+    files, y = labels_of(files_by_class(path, FOLDER_SUFFIXES, "text"))
+    return [_text_of(file) for file in files], y, {"notes": notes_of_passed_over(path, FOLDER_SUFFIXES, "text")}
 
 
 def decoded(content, path):

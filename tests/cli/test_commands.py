@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -195,12 +196,26 @@ def test_a_folder_of_class_folders(tmp_path, capfd, digits):
     assert manifest["class_names"] == ["class_0", "class_1"]
 
 
+def test_what_is_to_be_known_of_data_is_told_once(tmp_path, capfd):
+    np.savez(tmp_path / "twice.npz", **_with_duplicates())
+    assert main(["search", str(tmp_path / "twice.npz"), "--space", f"{SPACE}:nothing"]) == 2
+    note, error = capfd.readouterr().err.splitlines()
+    assert note.startswith("Note: 5 of 5 test images are equal to a training or validation image: ")
+    assert error.startswith("error: `--space` must name something that exists")
+
+
 def test_a_warning_is_one_line_without_the_place_in_the_code(tmp_path):
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 255, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
-    np.savez(tmp_path / "twice.npz", x_train=x, y_train=y, x_test=x[:5], y_test=y[:5])
-    command = [sys.executable, "-m", "hwkeras", "search", str(tmp_path / "twice.npz"), "--space", f"{SPACE}:nothing"]
+    np.savez(tmp_path / "twice.npz", **_with_duplicates())
+    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    keras.Sequential(layers).save(tmp_path / "small.keras")
+    command = [sys.executable, "-m", "hwkeras", "compress", "small.keras", "--data", "twice.npz", "--device", "fake"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     warning, error = done.stderr.splitlines()
     assert warning.startswith("warning: 5 of 5 test images are equal to a training or validation image: ")
-    assert error.startswith("error: `--space` must name something that exists") and done.returncode == 2
+    assert error.startswith("error: The samples must have the shape the model takes") and done.returncode == 2
+
+
+def _with_duplicates():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 255, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
+    return {"x_train": x, "y_train": y, "x_test": x[:5], "y_test": y[:5]}

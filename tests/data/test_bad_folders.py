@@ -104,6 +104,9 @@ def test_a_class_folder_says_what_it_holds_instead(pictures):
     emu.mkdir()
     refused(pictures, r"Every class folder must hold images \(.png, .*\). Received: .*emu with none. Remove the folder")
     (emu / "train").mkdir()
+    refused(
+        pictures, "Received: .*emu with none, but 1 folder. Pass .*emu where its folders are the classes, or add im"
+    )
     (emu / "a.HEIC").write_bytes(b"x")
     (emu / "README").write_text("x")
     refused(pictures, r"Received: .*emu with none, but 1 folder and files with .heic, no suffix. Remove the folder")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hwkeras.data import DataWarning
 from hwkeras.data import fingerprint
 from hwkeras.data import load_dataset
 from hwkeras.errors import DataError
@@ -157,7 +158,9 @@ def test_other_files_and_hidden_folders_are_passed_over(tmp_path):
     (root / "cat" / "notes.txt").write_text("no image")
     (root / ".cache").mkdir()
     (root / "README").write_text("no class")
-    assert load_dataset(root).num_classes == 2
+    with pytest.warns(DataWarning, match="1 file in class folders passed over, such as cat/notes.txt: images are .png"):
+        dataset = load_dataset(root)
+    assert dataset.num_classes == 2 and len(dataset.preprocessing["notes"]) == 1
 
 
 def _raises(source, message, error=DataError, **options):
@@ -218,7 +221,9 @@ def test_pixels_that_are_not_finite(tmp_path, value):
 
 def test_wrong_rank_and_empty(tmp_path):
     _raises(
-        _save(tmp_path, x=X.reshape(20, 20), y=Y), r"must have the shape \(n, height, width\).*Received: \(20, 20\)"
+        _save(tmp_path, x=X.reshape(20, 20), y=Y),
+        r"must have the shape \(n, height, width\).*Received: \(20, 20\)",
+        kind="image",
     )
     _raises(_save(tmp_path, x=X[:0], y=Y[:0]), r"at least one image. Received: shape \(0, 4, 5\)")
     _raises(_save(tmp_path, x=X[:, :0], y=Y), r"at least one image. Received: shape \(20, 0, 5\)")

@@ -101,7 +101,7 @@ def test_class_folders(tmp_path):
     for name, text in (("b/2.txt", "two"), ("a/1.txt", "\ufeffone"), ("b/3.TXT", "three"), ("b/notes.md", "no")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    texts, y = read_text_folder(tmp_path)
+    texts, y, _ = read_text_folder(tmp_path)
     assert texts == ["one", "two", "three"]
     np.testing.assert_array_equal(y, ["a", "b", "b"])
 
