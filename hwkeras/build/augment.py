@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 
+from hwkeras.data.log_mel import FLOOR
+
 
 def augment(x, y, values, rng, num_classes=None, standardization=None):
     """Changes the samples of a batch, each one in its own way.
@@ -20,8 +22,9 @@ def augment(x, y, values, rng, num_classes=None, standardization=None):
         rng: np.random.Generator.
         num_classes: int where `y` are class numbers, which mixing makes float32 of shape (num_samples, num_classes).
             Defaults to `None`: targets are mixed as they are.
-        standardization: pair of float arrays of shape (channels,), the mean that was taken off each channel of `x` and
-            the deviation it was divided by, or None where the channels are as they were measured. Defaults to `None`.
+        standardization: pair of float arrays, the mean that was taken off `x` and the deviation it was divided by: of
+            shape (channels,) for `rotate`, (bands,) for `loudness`; or None where `x` is as it was measured. Defaults
+            to `None`.
 
     Returns:
         pair of arrays: `x` with its shape and type kept, and `y`, which is changed only by mixing: to float32 where it
@@ -31,7 +34,9 @@ def augment(x, y, values, rng, num_classes=None, standardization=None):
     if not active and not values.get("mixup"):
         return x, y
     changed = x.astype(np.result_type(x.dtype, np.float32), copy=False)
-    changes = _CHANGES | {"rotate": partial(_rotated, standardization=standardization)}
+    known = ((0.0,), (1.0,)) if standardization is None else standardization
+    mean, deviation = (np.asarray(numbers).astype(changed.dtype) for numbers in known)
+    changes = _CHANGES | {name: partial(_CHANGES[name], mean=mean, deviation=deviation) for name in _OF_MEASURES}
     for name in active:
         changed = changes[name](changed, values[name], rng)
     if values.get("mixup"):
@@ -83,8 +88,7 @@ def _warped(x, share, rng):
     return lower + shares * (_taken(x, steps + 1, 1) - lower)
 
 
-def _rotated(x, most, rng, standardization=None):
-    mean, deviation = (0.0, 1.0) if standardization is None else np.asarray(standardization).astype(x.dtype)
+def _rotated(x, most, rng, mean, deviation):
     axes = rng.standard_normal((len(x), 3))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     angles = np.pi * rng.uniform(-most, most, size=(len(x), 1, 1))
@@ -94,6 +98,14 @@ def _rotated(x, most, rng, standardization=None):
     # NOTE: space is turned, not what is left of it when each axis has its own zero and unit.
     sensors = (x * deviation + mean).reshape(*x.shape[:2], -1, 3)
     return ((sensors @ turns[:, None].astype(x.dtype)).reshape(x.shape) - mean) / deviation
+
+
+def _louder(x, most, rng, mean, deviation):
+    factors = 10.0 ** (rng.uniform(-most, most, size=(len(x), 1, 1, 1)) / 10.0)
+    mean, deviation = mean[:, None], deviation[:, None]
+    # NOTE: energies are scaled, not their logarithms shifted: silence stays silent, what is quiet sinks to the floor.
+    energies = np.maximum(np.exp(x * deviation + mean) - FLOOR, 0.0)
+    return (np.log(energies * factors.astype(x.dtype) + FLOOR) - mean) / deviation
 
 
 def _scaled(x, most, rng):
@@ -173,9 +185,12 @@ _CHANGES = {
     "crop": _cropped,
     "time_warp": _warped,
     "rotate": _rotated,
+    "loudness": _louder,
     "scale": _scaled,
     "noise": _noisy,
     "cutout": _cut_out,
     "time_mask": _time_masked,
     "frequency_mask": _frequency_masked,
 }
+# What acts on what was measured, not on what standardization left of it.
+_OF_MEASURES = ("rotate", "loudness")

@@ -125,7 +125,7 @@ _SATISFIABILITY_SECONDS = 4.0
     "augments",
     multiple=True,
     help="Change training samples, as a choice: NAME or NAME=V1,V2 of flip, crop, cutout, mixup, time_mask, "
-    "frequency_mask, time_warp, rotate, noise, scale; repeatable.",
+    "frequency_mask, time_warp, rotate, loudness, noise, scale; repeatable.",
 )
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True)
 @click.option(

@@ -50,6 +50,9 @@ class _Kind:
         ranks: tuple of int, axes of the inputs it is for: 3 of images and spectrograms, 2 of sequences.
         is_moving: bool, whether a pixel may become that of another place, or of another sample, too.
         num_axes: int, channels come in groups of so many.
+        num_channels: int or None, inputs have exactly so many channels. None is any number.
+        standardized_axis: int or None, the axis of the inputs, those of the batch not counted, along which it must know
+            what was taken off and what was divided by.
     """
 
     law: Law
@@ -57,10 +60,13 @@ class _Kind:
     ranks: tuple = (2, 3)
     is_moving: bool = False
     num_axes: int = 1
+    num_channels: int | None = None
+    standardized_axis: int | None = None
 
     def suits(self, input_shape):
         """Whether it is for inputs of a shape (tuple of int, without the batch)."""
-        return len(input_shape) in self.ranks and input_shape[-1] % self.num_axes == 0
+        is_counted = self.num_channels in (None, input_shape[-1])
+        return len(input_shape) in self.ranks and input_shape[-1] % self.num_axes == 0 and is_counted
 
 
 _KINDS = {
@@ -71,7 +77,8 @@ _KINDS = {
     "time_mask": _Kind(_BELOW_ONE, 0.2),
     "frequency_mask": _Kind(_BELOW_ONE, 0.2, (3,)),
     "time_warp": _Kind(_BELOW_HALF, 0.1, is_moving=True),
-    "rotate": _Kind(_UP_TO_ONE, 0.1, (2,), num_axes=3),
+    "rotate": _Kind(_UP_TO_ONE, 0.1, (2,), num_axes=3, standardized_axis=-1),
+    "loudness": _Kind(_AMOUNT, 20.0, (3,), num_channels=1, standardized_axis=1),
     "noise": _Kind(_AMOUNT, 0.1),
     "scale": _Kind(_AMOUNT, 0.1),
 }
@@ -98,6 +105,9 @@ class Augmentation:
     - `rotate`: the most a sequence is turned in space, about an axis of any direction, as a share of half a turn; its
       channels are x, y and z of one sensor after another, such as an accelerometer's and a gyroscope's, and all are
       turned alike, as if the device were worn another way (Um et al., 2017, 10.1145/3136755.3136817).
+    - `loudness`: the most decibels by which a sound is made louder or quieter, as if it were spoken nearer to the
+      microphone or farther from it; inputs are the pictures of `data.LogMel`, (frames, bands, 1), and become those of
+      the louder sound. People and microphones differ by 20 dB and more.
     - `noise`: standard deviation of Gaussian noise, in standard deviations of the sample's channel.
     - `scale`: each channel of a sample is multiplied by a factor between 1 / (1 + scale) and 1 + scale.
 
@@ -106,9 +116,9 @@ class Augmentation:
     Args:
         choices: mapping of name to value or tuple of values, such as `{"flip": (False, True), "mixup": 0.2}`; a single
             value is fixed and no hyperparameter. Kept as a tuple of (name, tuple of values).
-        standardization: pair of sequences of float, the mean that was taken off each channel and the deviation it was
-            divided by, which `rotate` must know; or None where the channels are as they were measured. Kept as two
-            tuples. Defaults to `None`.
+        standardization: pair of sequences of float, the mean that was taken off and the deviation that was divided by,
+            of each channel for `rotate`, of each band for `loudness`; `Dataset.preprocessing` holds them. None where
+            channels are as they were measured; `loudness` has to be told. Kept as two tuples. Defaults to `None`.
 
     Raises:
         UserError: an unknown name, a value that breaks its law, or a mean and a deviation of different lengths or not
@@ -169,11 +179,28 @@ class Augmentation:
                     f"`augment` must suit the input. Received: {name!r} for inputs of shape {tuple(input_shape)}. "
                     + (f"For these there are {able}." if able else "There is none for these; leave it away.")
                 )
-            if name == "rotate" and self.standardization and len(self.standardization[0]) != input_shape[-1]:
+            self._require_standardization(name, input_shape)
+
+    def _require_standardization(self, name, input_shape):
+        axis = _KINDS[name].standardized_axis
+        if axis is None:
+            return
+        if self.standardization is None:
+            # A picture and a picture of a sound have the same form.
+            if name == "loudness":
                 raise UserError(
-                    "`standardization` must be that of every channel. Received: means of "
-                    f"{len(self.standardization[0])} channels for inputs of shape {tuple(input_shape)}."
+                    "`loudness` is for log-mel pictures of sounds, and must know the mean and the deviation that "
+                    f"standardized each band. Received: no `standardization` for inputs of shape {tuple(input_shape)}. "
+                    'Pass Augmentation({"loudness": 20}, (mean, deviation)), which are in `Dataset.preprocessing` of '
+                    "sounds."
                 )
+            return
+        noun = "channel" if axis == -1 else "band"
+        if len(self.standardization[0]) != input_shape[axis]:
+            raise UserError(
+                f"`standardization` must be that of every {noun}. Received: means of "
+                f"{len(self.standardization[0])} {noun}s for inputs of shape {tuple(input_shape)}."
+            )
 
     def require_places(self):
         """Makes sure that every pixel stays where it is, as the answers for each of them do.

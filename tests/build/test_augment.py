@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from hwkeras.build.augment import augment
 from hwkeras.build.augment import one_hot
+from hwkeras.data import LogMel
+from hwkeras.data.log_mel import FLOOR
 
 IMAGE = {"flip": True, "crop": 0.25, "cutout": 0.5, "frequency_mask": 0.5}
 ANY = {"mixup": 0.4, "time_mask": 0.5, "time_warp": 0.2, "noise": 0.1, "scale": 0.2}
@@ -229,6 +231,38 @@ def test_rotation_turns_by_the_share_of_half_a_turn_at_most_and_each_sample_its_
     assert 43 < angles.max() < 45.001 and angles.mean() == pytest.approx(22.5, rel=0.05)
     # About any axis: on average nothing but a shortening remains.
     assert np.allclose(turns.mean(axis=0), np.eye(3) * turns.mean(axis=0)[0, 0], atol=0.03)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.5, 30.0), seeds)
+def test_a_louder_picture_is_the_picture_of_the_louder_sound(most, seed):
+    rng = np.random.default_rng(seed)
+    front_end = LogMel(8000, seconds=0.1, num_mels=16)
+    # Quiet towards the end, where the floor is felt, and silent from there on.
+    sounds = 0.02 * rng.normal(size=(4, front_end.num_samples)) * np.geomspace(1, 1e-4, front_end.num_samples)
+    sounds[:, -300:] = 0.0
+    mean, deviation = rng.normal(-5, 2, size=16), rng.uniform(0.5, 4.0, size=16)
+
+    def pictures(sounds):
+        return (front_end(sounds) - mean[:, None]) / deviation[:, None]
+
+    def energies(pictures):
+        return np.exp(pictures * deviation[:, None] + mean[:, None]) - FLOOR
+
+    before = pictures(sounds)
+    after, _ = augment(before, None, {"loudness": most}, np.random.default_rng(seed), standardization=(mean, deviation))
+    loudest = energies(before).reshape(4, -1).argmax(axis=1)
+    rows = np.arange(4)
+    gains = energies(after).reshape(4, -1)[rows, loudest] / energies(before).reshape(4, -1)[rows, loudest]
+    assert np.allclose(after, pictures(sounds * np.sqrt(gains)[:, None]), atol=1e-3)
+    assert np.abs(10 * np.log10(gains)).max() <= most + 0.01 and np.unique(gains.round(6)).size == 4
+
+
+def test_loudness_reaches_the_decibels_that_were_asked_for_both_ways():
+    x = np.full((4000, 1, 1, 1), np.log(0.01 + FLOOR))
+    louder = 10 * np.log10(np.exp(changed(x, loudness=12)) / 0.01)
+    assert -12.01 < louder.min() < -11.9 and 11.9 < louder.max() < 12.01
+    assert louder.mean() == pytest.approx(0, abs=0.4) and louder.std() == pytest.approx(24 / 12**0.5, rel=0.03)
 
 
 def test_whole_numbers_stay_in_their_range():

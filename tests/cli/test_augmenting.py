@@ -63,3 +63,17 @@ def test_what_was_done_to_the_channels_is_known_to_a_rotation():
     hypermodel = augmented(SequenceSpace((32, 3), 2), ("rotate",), "sequence", known)
     assert hypermodel.augment.standardization == ((0.0, 1.0, 0.0), (1.0, 2.0, 1.0))
     assert augmented(SequenceSpace((32, 3), 2), ("rotate",), "sequence", {}).augment.standardization is None
+
+
+def test_a_search_makes_sounds_louder_and_quieter(tmp_path, capfd):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    tones = np.sin(np.arange(1600) * np.where(np.arange(24) % 2, 0.3, 0.9)[:, None]) * rng.uniform(0.1, 1, (24, 1))
+    np.savez(tmp_path / "tones.npz", x_train=tones.astype("float32"), y_train=np.arange(24) % 2, sample_rate=8000)
+    command = ["search", str(tmp_path / "tones.npz"), "--out", str(tmp_path / "run"), "--precision", "int8", "--json"]
+    options = ["--space", "audio", "--device", "fake", "--trials", "1", "--epochs", "1", "--augment", "loudness=12,20"]
+    assert main([*command, *options]) == 0
+    (candidate,) = json.loads(capfd.readouterr().out)["candidates"]
+    trial = json.loads((tmp_path / "run" / f"trial_{candidate['trial']}" / "trial.json").read_text())
+    assert trial["hyperparameters"]["values"]["augment/loudness"] in (0.0, 12.0, 20.0)

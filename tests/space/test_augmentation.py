@@ -17,11 +17,12 @@ EVERY = {
     "frequency_mask": (0, 0.25),
     "time_warp": (0, 0.49),
     "rotate": (0, 1),
+    "loudness": (0, 20),
     "noise": (0, 0.1),
     "scale": (0, 2),
 }
 OF_SEQUENCES = ("crop", "mixup", "time_mask", "time_warp", "rotate", "noise", "scale")
-OF_IMAGES = tuple(name for name in EVERY if name != "rotate")
+OF_IMAGES = tuple(name for name in EVERY if name not in ("rotate", "loudness"))
 
 
 def values(**chosen):
@@ -96,6 +97,7 @@ def test_images_and_spectrograms_take_all_and_sequences_some():
         ("frequency_mask", "half", r"a share in \[0, 1\)"),
         ("time_warp", 0.5, r"a share in \[0, 0.5\)"),
         ("rotate", 1.1, r"a share in \[0, 1\]"),
+        ("loudness", -6, "a number of 0 or more"),
         ("noise", -0.1, "a number of 0 or more"),
         ("scale", None, "a number of 0 or more"),
     ],
@@ -121,6 +123,23 @@ def test_the_standardization_that_a_rotation_undoes_is_kept_and_checked():
             UserError, match="`standardization` must be a mean and a deviation above 0 for each channel"
         ):
             Augmentation({"rotate": 0.1}, standardization=wrong)
+
+
+def test_loudness_is_of_pictures_whose_bands_are_known():
+    bands = ([0.0] * 32, [2.0] * 32)
+    Augmentation({"loudness": 12}, bands).require_shape((49, 32, 1))
+    with pytest.raises(
+        UserError, match=r"that of every band. Received: means of 32 bands for inputs of shape \(28, 28, 1"
+    ):
+        Augmentation({"loudness": 12}, bands).require_shape((28, 28, 1))
+    with pytest.raises(
+        UserError,
+        match=r"`loudness` is for log-mel pictures.*Received: no `standardization` for inputs of shape \(28, 28",
+    ):
+        Augmentation({"loudness": 12}).require_shape((28, 28, 1))
+    for shape in ((28, 28, 3), (128, 1)):
+        with pytest.raises(UserError, match="Received: 'loudness' for inputs of shape"):
+            Augmentation({"loudness": 12}, bands).require_shape(shape)
 
 
 def test_what_is_no_augmentation_is_said():
