@@ -5,7 +5,7 @@ it calls best makes numbers of the raw rows held out by its own tokenizer or enc
 Printed for each: what the file scores on those rows (f1 of spam, accuracy, or the root mean square error), what a
 random forest does on the same rows of a table, what was asked, size, latency, minutes.
 
-python tests/benchmarks/bench_rows.py [sms breast_cancer wine diabetes synthetic]
+python tests/benchmarks/bench_rows.py [--task sms --task breast_cancer --task wine --task diabetes --task synthetic]
 """
 
 import argparse
@@ -133,12 +133,8 @@ TASKS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="TASK", help=", ".join(TASKS))
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.tasks) - set(TASKS))
-    if unknown:
-        parser.error(f"a task is one of {', '.join(TASKS)}. Received: {unknown[0]}")
-    for name in arguments.tasks:
+    parser.add_argument("--task", dest="tasks", action="append", choices=TASKS, help="Repeatable; all without it.")
+    for name in parser.parse_args().tasks or TASKS:
         with tempfile.TemporaryDirectory() as directory:
             print(json.dumps({"task": name} | TASKS[name](pathlib.Path(directory))), flush=True)
 
