@@ -34,6 +34,8 @@ def _mean_and_deviation(value):
 
 _STANDARDIZATION = Law("a mean and a deviation above 0 for each channel", _mean_and_deviation)
 _AMOUNT = Law("a number of 0 or more", _number(float("inf"), is_most_allowed=False))
+# Beyond, a picture in float32 is at its floor, or overflows.
+_DECIBELS = Law("decibels in [0, 60]", _number(60.0, is_most_allowed=True))
 _UP_TO_HALF = Law("a share in [0, 0.5]", _number(0.5, is_most_allowed=True))
 _BELOW_HALF = Law("a share in [0, 0.5)", _number(0.5, is_most_allowed=False))
 _BELOW_ONE = Law("a share in [0, 1)", _number(1.0, is_most_allowed=False))
@@ -51,8 +53,10 @@ class _Kind:
         is_moving: bool, whether a pixel may become that of another place, or of another sample, too.
         num_axes: int, channels come in groups of so many.
         num_channels: int or None, inputs have exactly so many channels. None is any number.
-        standardized_axis: int or None, the axis of the inputs, those of the batch not counted, along which it must know
+        standardized_axis: int or None, the axis of the inputs, that of the batch not counted, along which it undoes
             what was taken off and what was divided by.
+        is_of_sounds: bool, whether inputs are log-mel pictures, which nothing tells from other pictures but that the
+            mean and the deviation of each band are known.
     """
 
     law: Law
@@ -62,11 +66,12 @@ class _Kind:
     num_axes: int = 1
     num_channels: int | None = None
     standardized_axis: int | None = None
+    is_of_sounds: bool = False
 
     def suits(self, input_shape):
         """Whether it is for inputs of a shape (tuple of int, without the batch)."""
-        is_counted = self.num_channels in (None, input_shape[-1])
-        return len(input_shape) in self.ranks and input_shape[-1] % self.num_axes == 0 and is_counted
+        suits_channels = self.num_channels in (None, input_shape[-1]) and input_shape[-1] % self.num_axes == 0
+        return len(input_shape) in self.ranks and suits_channels
 
 
 _KINDS = {
@@ -78,7 +83,7 @@ _KINDS = {
     "frequency_mask": _Kind(_BELOW_ONE, 0.2, (3,)),
     "time_warp": _Kind(_BELOW_HALF, 0.1, is_moving=True),
     "rotate": _Kind(_UP_TO_ONE, 0.1, (2,), num_axes=3, standardized_axis=-1),
-    "loudness": _Kind(_AMOUNT, 20.0, (3,), num_channels=1, standardized_axis=1),
+    "loudness": _Kind(_DECIBELS, 20.0, (3,), num_channels=1, standardized_axis=1, is_of_sounds=True),
     "noise": _Kind(_AMOUNT, 0.1),
     "scale": _Kind(_AMOUNT, 0.1),
 }
@@ -107,7 +112,7 @@ class Augmentation:
       turned alike, as if the device were worn another way (Um et al., 2017, 10.1145/3136755.3136817).
     - `loudness`: the most decibels by which a sound is made louder or quieter, as if it were spoken nearer to the
       microphone or farther from it; inputs are the pictures of `data.LogMel`, (frames, bands, 1), and become those of
-      the louder sound. People and microphones differ by 20 dB and more.
+      the louder sound. The six speakers of the Free Spoken Digit Dataset differ by up to 22 dB.
     - `noise`: standard deviation of Gaussian noise, in standard deviations of the sample's channel.
     - `scale`: each channel of a sample is multiplied by a factor between 1 / (1 + scale) and 1 + scale.
 
@@ -174,7 +179,11 @@ class Augmentation:
         """
         for name, _ in self.choices:
             if not _KINDS[name].suits(input_shape):
-                able = ", ".join(each for each, kind in _KINDS.items() if kind.suits(input_shape))
+                able = ", ".join(
+                    each
+                    for each, kind in _KINDS.items()
+                    if kind.suits(input_shape) and (self.standardization or not kind.is_of_sounds)
+                )
                 raise UserError(
                     f"`augment` must suit the input. Received: {name!r} for inputs of shape {tuple(input_shape)}. "
                     + (f"For these there are {able}." if able else "There is none for these; leave it away.")
@@ -182,18 +191,16 @@ class Augmentation:
             self._require_standardization(name, input_shape)
 
     def _require_standardization(self, name, input_shape):
-        axis = _KINDS[name].standardized_axis
-        if axis is None:
-            return
-        if self.standardization is None:
-            # A picture and a picture of a sound have the same form.
-            if name == "loudness":
-                raise UserError(
-                    "`loudness` is for log-mel pictures of sounds, and must know the mean and the deviation that "
-                    f"standardized each band. Received: no `standardization` for inputs of shape {tuple(input_shape)}. "
-                    'Pass Augmentation({"loudness": 20}, (mean, deviation)), which are in `Dataset.preprocessing` of '
-                    "sounds."
-                )
+        kind = _KINDS[name]
+        axis = kind.standardized_axis
+        if kind.is_of_sounds and self.standardization is None:
+            raise UserError(
+                f"`{name}` is for log-mel pictures of sounds, and must know the mean and the deviation that "
+                f"standardized each band. Received: no `standardization` for inputs of shape {tuple(input_shape)}. "
+                f'Pass Augmentation({{"{name}": {kind.usual:g}}}, (mean, deviation)), which are in '
+                "`Dataset.preprocessing` of sounds."
+            )
+        if axis is None or self.standardization is None:
             return
         noun = "channel" if axis == -1 else "band"
         if len(self.standardization[0]) != input_shape[axis]:

@@ -65,15 +65,30 @@ def test_what_was_done_to_the_channels_is_known_to_a_rotation():
     assert augmented(SequenceSpace((32, 3), 2), ("rotate",), "sequence", {}).augment.standardization is None
 
 
-def test_a_search_makes_sounds_louder_and_quieter(tmp_path, capfd):
+def test_what_was_done_to_the_bands_is_known_to_loudness(tmp_path):
     import numpy as np
 
+    from hwkeras.build.augment import augment
+    from hwkeras.data import load_dataset
+    from hwkeras.space import AudioSpace
+
     rng = np.random.default_rng(0)
-    tones = np.sin(np.arange(1600) * np.where(np.arange(24) % 2, 0.3, 0.9)[:, None]) * rng.uniform(0.1, 1, (24, 1))
-    np.savez(tmp_path / "tones.npz", x_train=tones.astype("float32"), y_train=np.arange(24) % 2, sample_rate=8000)
-    command = ["search", str(tmp_path / "tones.npz"), "--out", str(tmp_path / "run"), "--precision", "int8", "--json"]
-    options = ["--space", "audio", "--device", "fake", "--trials", "1", "--epochs", "1", "--augment", "loudness=12,20"]
-    assert main([*command, *options]) == 0
-    (candidate,) = json.loads(capfd.readouterr().out)["candidates"]
-    trial = json.loads((tmp_path / "run" / f"trial_{candidate['trial']}" / "trial.json").read_text())
-    assert trial["hyperparameters"]["values"]["augment/loudness"] in (0.0, 12.0, 20.0)
+    noise = rng.normal(size=(24, 1600)) * rng.uniform(0.05, 0.2, (24, 1))
+    file = tmp_path / "noise.npz"
+    np.savez(file, x_train=noise.astype("float32"), y_train=np.arange(24) % 2, sample_rate=8000)
+    data = load_dataset(file)
+    hypermodel = augmented(AudioSpace(data.input_shape, 2), ("loudness",), "audio", data.preprocessing)
+    mean, deviation = hypermodel.augment.standardization
+    assert len(mean) == data.input_shape[1] and hypermodel.augment.choices == (("loudness", (0.0, 20.0)),)
+
+    louder, _ = augment(data.x_train, None, {"loudness": 6.0}, rng, standardization=(mean, deviation))
+    # All bands at all times, far above the floor, by one number of decibels for each sample.
+    decibels = 10 / np.log(10) * (louder - data.x_train) * np.array(deviation)[:, None]
+    assert decibels.std(axis=(1, 2, 3)).max() < 0.05 and decibels.mean(axis=(1, 2, 3)).std() > 1
+    assert np.abs(decibels.mean(axis=(1, 2, 3))).max() < 6.05
+
+
+def test_a_picture_that_is_no_sound_has_no_loudness(tmp_path, capfd):
+    assert search(tmp_path / "run", "--augment", "loudness", "--space", f"{SPACE}:space") == 2
+    assert "`loudness` is for log-mel pictures of sounds" in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "run" / "search.json").exists()

@@ -97,7 +97,8 @@ def test_images_and_spectrograms_take_all_and_sequences_some():
         ("frequency_mask", "half", r"a share in \[0, 1\)"),
         ("time_warp", 0.5, r"a share in \[0, 0.5\)"),
         ("rotate", 1.1, r"a share in \[0, 1\]"),
-        ("loudness", -6, "a number of 0 or more"),
+        ("loudness", -6, r"decibels in \[0, 60\]"),
+        ("loudness", 61, r"decibels in \[0, 60\]"),
         ("noise", -0.1, "a number of 0 or more"),
         ("scale", None, "a number of 0 or more"),
     ],
@@ -140,6 +141,11 @@ def test_loudness_is_of_pictures_whose_bands_are_known():
     for shape in ((28, 28, 3), (128, 1)):
         with pytest.raises(UserError, match="Received: 'loudness' for inputs of shape"):
             Augmentation({"loudness": 12}, bands).require_shape(shape)
+    # Nobody is sent to what is then refused.
+    for known, is_named in ((bands, True), (None, False)):
+        with pytest.raises(UserError, match="For these there are flip, crop") as refused:
+            Augmentation({"rotate": 0.1}, known).require_shape((49, 32, 1))
+        assert ("loudness" in str(refused.value)) == is_named
 
 
 def test_what_is_no_augmentation_is_said():
